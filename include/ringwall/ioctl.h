@@ -2,8 +2,9 @@
 /*
  * /dev/ringwall: root and CAP_SYS_ADMIN only. An ioctl returns 0, or -1 with
  * errno and, where the structure has an `error` field, the enum rw_error that
- * says more. read() gives whole struct rw_event records, each once per boot of
- * the monitor; poll() says when there are some.
+ * says more. read() gives whole struct rw_event records, each once per enable,
+ * straight from the monitor's ring (the driver keeps none); poll() says when
+ * there are some.
  */
 #ifndef RINGWALL_IOCTL_H
 #define RINGWALL_IOCTL_H
@@ -62,9 +63,7 @@ struct rw_ioc_driver {
 	uint32_t loaded; /* out: 1 image kept */
 	uint32_t enabled; /* out: 1 CPUs inside */
 	uint32_t cpus; /* out: present CPUs */
-	uint64_t fetched; /* out: records fetched from the monitor */
-	uint64_t delivered; /* out: records read by the agent */
-	uint64_t dropped; /* out: records the driver's queue could not keep */
+	uint64_t delivered; /* out: sequence of the last record read() gave */
 	uint64_t donated; /* out: bytes */
 };
 
