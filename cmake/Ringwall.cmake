@@ -54,7 +54,7 @@ set(RINGWALL_MONITOR_FLAGS -O2 -g -ffreestanding -fPIE -fvisibility=hidden
 	-fno-strict-aliasing -fno-delete-null-pointer-checks -fno-common
 	-fno-lto -U_FORTIFY_SOURCE -Wframe-larger-than=2048)
 
-set(RINGWALL_IMAGE_LINK -nostdlib -static-pie -Wl,--no-undefined
+set(RINGWALL_IMAGE_LINK "-L${RINGWALL_CMAKE_DIR}" -nostdlib -static-pie -Wl,--no-undefined
 	-Wl,--fatal-warnings -Wl,--build-id=sha1 -Wl,-z,max-page-size=4096
 	-Wl,-z,separate-code -Wl,-z,noexecstack -Wl,-z,norelro -Wl,-z,text
 	-Wl,--orphan-handling=error)
@@ -100,7 +100,9 @@ endfunction()
 # ringwall_monitor_image(NAME SCRIPT LIBRARIES...): NAME.elf, a position
 # independent image of the freestanding LIBRARIES, laid out by the linker script
 # SCRIPT. Everything of the first library is linked in, so that what only a
-# linker section refers to is not lost; from the others, what is needed.
+# linker section refers to is not lost; from the others, what is needed. SCRIPT
+# ends with INCLUDE "unloaded.lds": a section named in neither is
+# an error. It starts at address 0, else ld calls the file ET_EXEC.
 function(ringwall_monitor_image name script)
 	set(libraries ${ARGN})
 	list(POP_FRONT libraries first)
@@ -108,6 +110,11 @@ function(ringwall_monitor_image name script)
 	set(empty "${CMAKE_CURRENT_BINARY_DIR}/${name}_image.c")
 	file(CONFIGURE OUTPUT "${empty}" CONTENT
 		"/* An executable needs one source; all code is in the libraries. */\n")
+	set(needed "")
+	if(libraries)
+		list(JOIN libraries "," needed)
+		set(needed "$<LINK_GROUP:RESCAN,${needed}>")
+	endif()
 	add_executable(${name} "${empty}")
 	target_compile_options(${name} PRIVATE ${RINGWALL_MONITOR_FLAGS})
 	target_link_options(${name} PRIVATE ${RINGWALL_IMAGE_LINK}
@@ -115,7 +122,7 @@ function(ringwall_monitor_image name script)
 		"LINKER:-Map,$<TARGET_FILE:${name}>.map")
 	target_link_libraries(${name} PRIVATE
 		"$<LINK_LIBRARY:WHOLE_ARCHIVE,${first}>"
-		LINKER:--start-group ${libraries} LINKER:--end-group)
+		${needed})
 	set_target_properties(${name} PROPERTIES
 		OUTPUT_NAME ${name} SUFFIX .elf LINK_DEPENDS "${script}"
 		POSITION_INDEPENDENT_CODE OFF)
