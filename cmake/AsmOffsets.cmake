@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # cmake -D ASSEMBLY=FILE -D HEADER=FILE -P AsmOffsets.cmake
 # Turns each mark left by ASM_OFFSET() into one #define.
+cmake_minimum_required(VERSION 3.25)
+
 file(STRINGS "${ASSEMBLY}" marks REGEX "\\.ascii[ \t]+\"->")
 if(NOT marks)
 	message(FATAL_ERROR "  ${ASSEMBLY}: holds no ASM_OFFSET()")

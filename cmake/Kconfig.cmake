@@ -4,6 +4,7 @@
 # <build>/include/ringwall/config.h. Owns <build>/.config. Must never let a
 # setting be dropped or changed in silence: kconfig-conf exits with 0 when it
 # ignores one, so everything asked for is compared with what came out.
+cmake_minimum_required(VERSION 3.25)
 
 # Fails with one line. Indented text is printed by CMake as it stands.
 function(_kconfig_fail text)

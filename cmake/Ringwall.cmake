@@ -100,9 +100,10 @@ endfunction()
 # ringwall_monitor_image(NAME SCRIPT LIBRARIES...): NAME.elf, a position
 # independent image of the freestanding LIBRARIES, laid out by the linker script
 # SCRIPT. Everything of the first library is linked in, so that what only a
-# linker section refers to is not lost; from the others, what is needed. SCRIPT
-# ends with INCLUDE "unloaded.lds": a section named in neither is
-# an error. It starts at address 0, else ld calls the file ET_EXEC.
+# linker section refers to is not lost; from the others, what is needed.
+#
+# SCRIPT starts at address 0 (else ld calls the file ET_EXEC) and its SECTIONS
+# end with INCLUDE "unloaded.lds": a section named in neither is an error.
 function(ringwall_monitor_image name script)
 	set(libraries ${ARGN})
 	list(POP_FRONT libraries first)
