@@ -48,19 +48,19 @@
 #define EPT_MUST_USE __attribute__((warn_unused_result))
 
 /** Everything that can go wrong; the text is for logs and messages. */
-#define EPT_ERRORS(X)                                                        \
-	X(EPT_OK, "no error")                                                \
-	X(EPT_ERR_ALIGNMENT, "address or size is not a multiple of 4 KiB")   \
-	X(EPT_ERR_RANGE, "range is empty or beyond the address width")       \
-	X(EPT_ERR_PERMISSIONS, "permissions the CPU cannot express")         \
-	X(EPT_ERR_MEMORY_TYPE, "not a memory type")                          \
-	X(EPT_ERR_MAPPED, "part of the range is mapped already")             \
-	X(EPT_ERR_UNMAPPED, "part of the range was never mapped")            \
-	X(EPT_ERR_TAKEN, "part of the range is withheld from the guest")     \
-	X(EPT_ERR_NO_MEMORY, "no page for a table")                          \
-	X(EPT_ERR_FEATURES, "the CPU lacks an EPT feature that is needed")   \
-	X(EPT_ERR_BUSY, "another update is open")                            \
-	X(EPT_ERR_VIEW_FULL, "a view replaces two pages at most")
+#define EPT_ERRORS(X)                                                      \
+	X(EPT_OK, "no error")                                              \
+	X(EPT_ERR_ALIGNMENT, "address or size is not a multiple of 4 KiB") \
+	X(EPT_ERR_RANGE, "range is empty or beyond the address width")     \
+	X(EPT_ERR_PERMISSIONS, "permissions the CPU cannot express")       \
+	X(EPT_ERR_MEMORY_TYPE, "not a memory type")                        \
+	X(EPT_ERR_MAPPED, "part of the range is mapped already")           \
+	X(EPT_ERR_UNMAPPED, "part of the range was never mapped")          \
+	X(EPT_ERR_TAKEN, "part of the range is withheld from the guest")   \
+	X(EPT_ERR_NO_MEMORY, "no page for a table")                        \
+	X(EPT_ERR_FEATURES, "the CPU lacks an EPT feature that is needed") \
+	X(EPT_ERR_BUSY, "another update is open")                          \
+	X(EPT_ERR_VIEW_FULL, "the view has no table left for another path")
 
 #define EPT_ERROR_NAME(name, text) name,
 enum ept_error { EPT_ERRORS(EPT_ERROR_NAME) EPT_ERROR_COUNT };
@@ -74,25 +74,25 @@ const char *ept_error_text(enum ept_error error);
  * Mechanism"). Valid: any set that holds EPT_R, or EPT_X alone where the CPU
  * has execute-only translations. No permission at all is ept_take().
  */
-#define EPT_R (1ULL << 0)
-#define EPT_W (1ULL << 1)
-#define EPT_X (1ULL << 2)
+#define EPT_R	(1ULL << 0)
+#define EPT_W	(1ULL << 1)
+#define EPT_X	(1ULL << 2)
 #define EPT_RWX (EPT_R | EPT_W | EPT_X)
 
 /** Level of a table or entry: 1 maps 4 KiB, 2 2 MiB, 3 1 GiB; 4 is the root. */
-#define EPT_LEVELS 4
+#define EPT_LEVELS  4
 #define EPT_ENTRIES 512
 
 /** What IA32_VMX_EPT_VPID_CAP (SDM Vol. 3, A.10) says the CPU can do. */
 struct ept_features {
-	bool walk_4;	     /* page-walk length 4 (needed) */
-	bool write_back;     /* tables may be write-back (needed) */
-	bool invept_all;     /* INVEPT, all contexts (needed) */
-	bool invept_single;  /* INVEPT, one context */
+	bool walk_4;	    /* page-walk length 4 (needed) */
+	bool write_back;    /* tables may be write-back (needed) */
+	bool invept_all;    /* INVEPT, all contexts (needed) */
+	bool invept_single; /* INVEPT, one context */
 	bool leaf_2m;
 	bool leaf_1g;
-	bool execute_only;   /* X without R */
-	bool access_dirty;   /* A/D flags: reported, never switched on */
+	bool execute_only; /* X without R */
+	bool access_dirty; /* A/D flags: reported, never switched on */
 };
 
 /** Decodes the value of IA32_VMX_EPT_VPID_CAP (MSR 48CH). */
@@ -112,8 +112,8 @@ struct ept_ops {
 
 /** Counters of a tree. */
 struct ept_stats {
-	uint64_t tables;		     /* pages in use, root included */
-	uint64_t leaves[EPT_LEVELS];	     /* [1] 4 KiB, [2] 2 MiB, [3] 1 GiB */
+	uint64_t tables;	     /* pages in use, root included */
+	uint64_t leaves[EPT_LEVELS]; /* [1] 4 KiB, [2] 2 MiB, [3] 1 GiB */
 };
 
 /** A tree. Every member is the library's own; read through functions. */
@@ -121,10 +121,10 @@ struct ept {
 	const struct ept_ops *ops;
 	void *ctx;
 	struct ept_features features;
-	uint64_t *root;		  /* entries: atomic, written under the lock */
-	uint64_t limit;		  /* first address beyond the width */
+	uint64_t *root; /* entries: atomic, written under the lock */
+	uint64_t limit; /* first address beyond the width */
 	struct ept_stats stats;
-	bool open;		  /* an update is between begin and commit */
+	bool open; /* an update is between begin and commit */
 };
 
 /**
@@ -153,10 +153,10 @@ struct ept_stats ept_stats(const struct ept *ept);
 
 /** What a guest-physical address leads to. */
 struct ept_translation {
-	hpa_t hpa;	       /* of the byte asked for */
-	uint64_t permissions;  /* EPT_R | EPT_W | EPT_X */
-	uint8_t type;	       /* enum memory_type */
-	uint8_t level;	       /* of the leaf: 1, 2 or 3 */
+	hpa_t hpa;	      /* of the byte asked for */
+	uint64_t permissions; /* EPT_R | EPT_W | EPT_X */
+	uint8_t type;	      /* enum memory_type */
+	uint8_t level;	      /* of the leaf: 1, 2 or 3 */
 };
 
 /**
@@ -247,8 +247,10 @@ EPT_MUST_USE enum ept_error ept_give(struct ept_update *update,
 /** What a commit owes the CPUs. */
 enum ept_invalidation {
 	EPT_INVALIDATE_NONE,  /* nothing: no CPU can hold anything stale */
-	EPT_INVALIDATE_LATER, /* all contexts, at each CPU's next entry: what a
-			       * CPU may hold is too little, never too much */
+	EPT_INVALIDATE_LATER, /* all contexts, at each CPU's next entry: a CPU
+			       * may hold too little, never too much, so a
+			       * violation that ept_query() does not explain
+			       * is retried */
 	EPT_INVALIDATE_NOW,   /* all contexts, and nobody may rely on the change
 			       * before every CPU has done it */
 };

@@ -20,7 +20,7 @@ enum memory_type {
 /** Whether a value is one of the five types. */
 bool memory_type_valid(uint64_t type);
 
-#define MTRR_FIXED_COUNT 11
+#define MTRR_FIXED_COUNT  11
 #define MTRR_VARIABLE_MAX 64
 
 /** Register values as RDMSR gave them. */
@@ -45,7 +45,7 @@ struct mtrr_state {
 };
 
 /**
- * The memory type of a physical address. *ret_end is an address above it up to
+ * The memory type of a physical address below 2^52. *ret_end is an address above it up to
  * which the type stays the same (a multiple of 4 KiB, or UINT64_MAX; the type
  * may go on beyond it). A CPU without MTRRs is a state of all zeros.
  */

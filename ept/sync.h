@@ -31,8 +31,8 @@
  */
 struct ept_sync {
 	struct ept *ept;
-	uint64_t generation;	  /* L A: of the newest commit, from 1 */
-	uint64_t *seen;		  /* A: per CPU, written by that CPU */
+	uint64_t generation; /* L A: of the newest commit, from 1 */
+	uint64_t *seen;	     /* A: per CPU, written by that CPU */
 	unsigned int cpus;
 	struct ept_pages waiting; /* L: free once all have seen waiting_for */
 	uint64_t waiting_for;	  /* L */
@@ -54,8 +54,8 @@ EPT_MUST_USE uint64_t ept_discharge(struct ept_sync *sync,
 				    struct ept_obligation *owed);
 
 /** Whether this CPU must invalidate before it enters; then *ret is up to where. */
-EPT_MUST_USE bool ept_sync_behind(const struct ept_sync *sync,
-				  unsigned int cpu, uint64_t *ret);
+EPT_MUST_USE bool ept_sync_behind(const struct ept_sync *sync, unsigned int cpu,
+				  uint64_t *ret);
 
 /**
  * This CPU, in root mode, has invalidated all contexts after it was told

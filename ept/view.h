@@ -20,7 +20,7 @@
 
 #include "ept/ept.h"
 
-#define EPT_VIEW_PAGES 2
+#define EPT_VIEW_PAGES	2
 #define EPT_VIEW_TABLES (1 + EPT_VIEW_PAGES * (EPT_LEVELS - 1))
 
 /** One CPU's view; used by that CPU only. */
