@@ -8,7 +8,7 @@
 #define RINGWALL_ASM_OFFSETS_H
 
 /** Inside a function: leaves "#define name value" for .S files. */
-#define ASM_OFFSET(name, value)                                                \
+#define ASM_OFFSET(name, value) \
 	__asm__ volatile("\n.ascii \"->" #name " %c0\"" : : "i"(value))
 
 #endif

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define MAX_INPUTS 4096
-#define MAX_SIZE (1U << 20)
+#define MAX_SIZE   (1U << 20)
 
 struct input {
 	char name[256];
@@ -102,8 +102,19 @@ static void run(const uint8_t *data, size_t size)
 
 /* Values that bounds checks get wrong. */
 static const uint64_t odd_values[] = {
-	0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000,
-	0xffffffff, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff,
+	0,
+	1,
+	0x7f,
+	0x80,
+	0xff,
+	0x7fff,
+	0xffff,
+	0x7fffffff,
+	0x80000000,
+	0xffffffff,
+	0x7fffffffffffffff,
+	0x8000000000000000,
+	0xffffffffffffffff,
 	0xfffffffffffff000,
 };
 
@@ -113,8 +124,8 @@ static size_t mutate_once(uint8_t *data, size_t size)
 	uint64_t r = next_random();
 	size_t at = size ? next_random() % size : 0;
 	size_t width = (size_t)1 << (next_random() % 4);
-	uint64_t value = odd_values[next_random() %
-				    (sizeof(odd_values) / sizeof(odd_values[0]))];
+	uint64_t value = odd_values[next_random() % (sizeof(odd_values) /
+						     sizeof(odd_values[0]))];
 
 	if (!size)
 		return 0;
