@@ -101,22 +101,13 @@ static void run(const uint8_t *data, size_t size)
 }
 
 /* Values that bounds checks get wrong. */
+/* clang-format off */
 static const uint64_t odd_values[] = {
-	0,
-	1,
-	0x7f,
-	0x80,
-	0xff,
-	0x7fff,
-	0xffff,
-	0x7fffffff,
-	0x80000000,
-	0xffffffff,
-	0x7fffffffffffffff,
-	0x8000000000000000,
-	0xffffffffffffffff,
-	0xfffffffffffff000,
+	0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000,
+	0xffffffff, 0x7fffffffffffffff, 0x8000000000000000,
+	0xfffffffffffff000, 0xffffffffffffffff,
 };
+/* clang-format on */
 
 /* One change to a buffer of up to MAX_SIZE bytes; returns the new size. */
 static size_t mutate_once(uint8_t *data, size_t size)
