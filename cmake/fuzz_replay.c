@@ -63,6 +63,10 @@ static void read_input(const char *folder, const char *name)
 	in->size = fread(in->data, 1, MAX_SIZE, file);
 	if (ferror(file))
 		die("cannot read", path);
+	if (in->size == MAX_SIZE) {
+		errno = EFBIG;
+		die("input too large", path);
+	}
 	fclose(file);
 	input_count++;
 }
