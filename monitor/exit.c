@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/exit.h"
+
+#include "monitor/inject.h"
+#include "monitor/leave.h"
+#include "monitor/log.h"
+#include "monitor/nmi.h"
+#include "monitor/vmcs.h"
+#include "monitor/vmx.h"
+#include "monitor/wall.h"
+
+#define XCR0_X87 BIT(0)
+#define XCR0_SSE BIT(1)
+#define XCR0_AVX BIT(2)
+#define XCR0_MPX (BIT(3) | BIT(4))
+#define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
+#define XCR0_AMX (BIT(17) | BIT(18))
+#define CPL_SHIFT 5
+
+uint64_t exit_register(const struct pcpu *cpu, unsigned int number)
+{
+	if (number == 4)
+		return vmcs_read(GUEST_RSP);
+	return ((const uint64_t *)cpu->regs)[number & 15];
+}
+
+void exit_set_register(struct pcpu *cpu, unsigned int number, uint64_t value)
+{
+	if (number == 4)
+		vmcs_write(GUEST_RSP, value);
+	else
+		((uint64_t *)cpu->regs)[number & 15] = value;
+}
+
+static void exit_exception(struct pcpu *cpu)
+{
+	uint32_t info = vmcs_read32(EXIT_INTERRUPTION_INFO);
+
+	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
+		nmi_exit(cpu);
+	else
+		inject_reflect(); /* intercepted for a step given up */
+}
+
+static void exit_nmi_window(struct pcpu *cpu)
+{
+	nmi_deliver(cpu);
+}
+
+/*
+ * The guest sees its own CPU, with two corrections: VMX is taken, and the bits
+ * that mirror CR4 are those of its CR4, not of the monitor's.
+ */
+static void exit_cpuid(struct pcpu *cpu)
+{
+	struct registers *regs = cpu->regs;
+	uint32_t leaf = (uint32_t)regs->rax;
+	struct cpuid_regs r = cpuid(leaf, (uint32_t)regs->rcx);
+	uint64_t cr4;
+
+	if (leaf == 1) {
+		cr4 = vmcs_read(GUEST_CR4);
+		r.ecx &= ~(uint32_t)(BIT(5) | BIT(27));
+		r.ecx |= cr4 & CR4_OSXSAVE ? BIT(27) : 0;
+	} else if (leaf == 7 && !(uint32_t)regs->rcx) {
+		cr4 = vmcs_read(GUEST_CR4);
+		r.ecx &= ~(uint32_t)BIT(4);
+		r.ecx |= cr4 & CR4_PKE ? BIT(4) : 0;
+	}
+	regs->rax = r.eax;
+	regs->rbx = r.ebx;
+	regs->rcx = r.ecx;
+	regs->rdx = r.edx;
+	skip_instruction();
+}
+
+static void exit_invd(struct pcpu *cpu)
+{
+	(void)cpu;
+	wbinvd(); /* INVD would drop the monitor's own writes */
+	skip_instruction();
+}
+
+/* SDM Vol. 1 13.3: what XSETBV accepts. In VMX root a #GP would be ours. */
+static bool xcr0_valid(uint64_t v)
+{
+	struct cpuid_regs r = cpuid(0xd, 0);
+	uint64_t avx512 = v & XCR0_AVX512, mpx = v & XCR0_MPX;
+	uint64_t amx = v & XCR0_AMX;
+
+	if (v & ~((uint64_t)r.edx << 32 | r.eax) || !(v & XCR0_X87))
+		return false;
+	if ((v & XCR0_AVX) && !(v & XCR0_SSE))
+		return false;
+	if (avx512 && (avx512 != XCR0_AVX512 || !(v & XCR0_AVX)))
+		return false;
+	return (!mpx || mpx == XCR0_MPX) && (!amx || amx == XCR0_AMX);
+}
+
+static void exit_xsetbv(struct pcpu *cpu)
+{
+	uint64_t value = cpu->regs->rdx << 32 | (uint32_t)cpu->regs->rax;
+	uint32_t cpl = vmcs_read32(GUEST_SS_ACCESS_RIGHTS) >> CPL_SHIFT & 3;
+
+	if (cpl || (uint32_t)cpu->regs->rcx || !xcr0_valid(value)) {
+		inject_gp();
+		return;
+	}
+	xsetbv(0, value);
+	skip_instruction();
+}
+
+/* VMX instructions, GETSEC, ENCLS and so on: this CPU does not have them. */
+static void exit_undefined(struct pcpu *cpu)
+{
+	(void)cpu;
+	inject_ud();
+}
+
+/* The host resets as it would have without Ringwall. */
+static void exit_triple_fault(struct pcpu *cpu)
+{
+	struct table_register none = { 0, 0 };
+
+	log_line("CPU %u: triple fault of the guest, rip %x",
+		 (uint64_t)cpu->index, vmcs_read(GUEST_RIP));
+	write_idtr(none);
+	__asm__ volatile("int3");
+	__builtin_unreachable();
+}
+
+static void exit_misconfiguration(struct pcpu *cpu)
+{
+	(void)cpu;
+	panic("EPT misconfiguration");
+}
+
+typedef void handler_fn(struct pcpu *cpu);
+
+static handler_fn *const handlers[RW_EXIT_REASONS] = {
+	[EXIT_EXCEPTION_NMI] = exit_exception,
+	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
+	[EXIT_INIT] = exit_init,
+	[EXIT_SIPI] = exit_sipi,
+	[EXIT_NMI_WINDOW] = exit_nmi_window,
+	[EXIT_CPUID] = exit_cpuid,
+	[EXIT_GETSEC] = exit_undefined,
+	[EXIT_INVD] = exit_invd,
+	[EXIT_VMCALL] = exit_vmcall,
+	[EXIT_VMCLEAR ... EXIT_VMXON] = exit_undefined,
+	[EXIT_CR_ACCESS] = exit_cr_access,
+	[EXIT_RDMSR] = exit_rdmsr,
+	[EXIT_WRMSR] = exit_wrmsr,
+	[EXIT_EPT_VIOLATION] = exit_ept_violation,
+	[EXIT_EPT_MISCONFIGURATION] = exit_misconfiguration,
+	[EXIT_INVEPT] = exit_undefined,
+	[EXIT_INVVPID] = exit_undefined,
+	[EXIT_XSETBV] = exit_xsetbv,
+	[EXIT_VMFUNC] = exit_undefined,
+};
+
+static void dispatch(struct pcpu *cpu, uint32_t reason)
+{
+	handler_fn *handler = handlers[reason];
+
+	if (__builtin_expect(handler != NULL, 1)) {
+		handler(cpu);
+		return;
+	}
+	log_line("CPU %u: unexpected exit %u, rip %x", (uint64_t)cpu->index,
+		 (uint64_t)reason, vmcs_read(GUEST_RIP));
+	inject_ud();
+}
+
+/*
+ * The first entry ran with the monitor trap flag on, in front of NOPs and a
+ * VMCALL (driver/entry.S): what exits first says whether the flag works. True
+ * if the exit was the flag's.
+ */
+static bool self_test(struct pcpu *cpu, uint32_t reason)
+{
+	if (reason != EXIT_MONITOR_TRAP_FLAG && reason != EXIT_VMCALL)
+		return false;
+	cpu->step_mtf = reason == EXIT_MONITOR_TRAP_FLAG;
+	cpu->self_test = false;
+	nmi_set_controls(cpu, cpu->processor_controls);
+	return cpu->step_mtf;
+}
+
+static void __attribute__((noreturn, cold))
+entry_failed(struct pcpu *cpu, uint32_t reason)
+{
+	log_line("CPU %u: VM entry failed, reason %x, qualification %x",
+		 (uint64_t)cpu->index, (uint64_t)reason,
+		 vmcs_read(EXIT_QUALIFICATION));
+	CHECK(cpu->self_test); /* later there is no way back */
+	leave_failed_entry(cpu, RW_E_VMENTRY);
+}
+
+void exit_handle(struct registers *regs)
+{
+	struct pcpu *cpu = this_cpu();
+	uint32_t reason = vmcs_read32(EXIT_REASON);
+
+	cpu->regs = regs;
+	if (__builtin_expect(reason >= RW_EXIT_REASONS, 0)) {
+		CHECK(reason & EXIT_ENTRY_FAILED);
+		entry_failed(cpu, reason);
+	}
+	cpu->exits[reason]++;
+	if (!(__builtin_expect(cpu->step.active, 0) &&
+	      step_exit(cpu, reason)) &&
+	    !(__builtin_expect(cpu->self_test, 0) && self_test(cpu, reason)))
+		dispatch(cpu, reason);
+	if (__builtin_expect(cpu->nmi_pending, 0))
+		nmi_deliver(cpu);
+	wall_before_entry(cpu);
+}
+
+void exit_resume_refused(void)
+{
+	log_line("VMRESUME refused, VM-instruction error %u",
+		 (uint64_t)vmcs_read32(INSTRUCTION_ERROR));
+	panic("VMRESUME refused");
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/inject.h"
+
+#include "monitor/vmcs.h"
+#include "monitor/vmx.h"
+
+static void inject(uint32_t info, uint32_t error_code)
+{
+	if (info & INTR_ERROR_CODE)
+		vmcs_write32(ENTRY_EXCEPTION_ERROR_CODE, error_code);
+	vmcs_write32(ENTRY_INTERRUPTION_INFO, info);
+}
+
+void inject_ud(void)
+{
+	inject(INTR_VALID | INTR_TYPE_EXCEPTION | VECTOR_UD, 0);
+}
+
+void inject_gp(void)
+{
+	inject(INTR_VALID | INTR_TYPE_EXCEPTION | INTR_ERROR_CODE | VECTOR_GP,
+	       0);
+}
+
+void inject_db(uint64_t dr6)
+{
+	write_dr6((DR6_INIT & ~(DEBUG_HITS | PENDING_DEBUG_BS)) | dr6);
+	inject(INTR_VALID | INTR_TYPE_EXCEPTION | VECTOR_DB, 0);
+}
+
+void inject_reflect(void)
+{
+	uint32_t info = vmcs_read32(EXIT_INTERRUPTION_INFO);
+	uint32_t vector = info & INTR_VECTOR_MASK;
+
+	if (vector == VECTOR_PF)
+		write_cr2(vmcs_read(EXIT_QUALIFICATION));
+	if (vector == VECTOR_DB) {
+		inject_db(vmcs_read(EXIT_QUALIFICATION));
+		return;
+	}
+	vmcs_write32(ENTRY_INSTRUCTION_LENGTH,
+		     vmcs_read32(EXIT_INSTRUCTION_LENGTH));
+	inject(info & (INTR_VALID | INTR_VECTOR_MASK | INTR_TYPE_MASK |
+		       INTR_ERROR_CODE),
+	       info & INTR_ERROR_CODE ?
+		       vmcs_read32(EXIT_INTERRUPTION_ERROR_CODE) :
+		       0);
+}
+
+bool inject_again(void)
+{
+	uint32_t info = vmcs_read32(IDT_VECTORING_INFO);
+
+	if (!(info & INTR_VALID))
+		return false;
+	if ((info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
+		vmcs_write32(GUEST_INTERRUPTIBILITY,
+			     vmcs_read32(GUEST_INTERRUPTIBILITY) &
+				     ~(uint32_t)BLOCKING_BY_NMI);
+	vmcs_write32(ENTRY_INSTRUCTION_LENGTH,
+		     vmcs_read32(EXIT_INSTRUCTION_LENGTH));
+	inject(info & (INTR_VALID | INTR_VECTOR_MASK | INTR_TYPE_MASK |
+		       INTR_ERROR_CODE),
+	       info & INTR_ERROR_CODE ? vmcs_read32(IDT_VECTORING_ERROR_CODE) :
+					0);
+	return true;
+}
+
+void skip_instruction(void)
+{
+	uint32_t blocking = vmcs_read32(GUEST_INTERRUPTIBILITY);
+
+	vmcs_write(GUEST_RIP, vmcs_read(GUEST_RIP) +
+				      vmcs_read32(EXIT_INSTRUCTION_LENGTH));
+	if (blocking & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
+		vmcs_write32(GUEST_INTERRUPTIBILITY,
+			     blocking & ~(uint32_t)(BLOCKING_BY_STI |
+						    BLOCKING_BY_MOV_SS));
+	if (vmcs_read(GUEST_RFLAGS) & RFLAGS_TF)
+		vmcs_write(GUEST_PENDING_DEBUG, vmcs_read(GUEST_PENDING_DEBUG) |
+							PENDING_DEBUG_BS);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/msr.h"
+
+#include "monitor/event.h"
+#include "monitor/exit.h"
+#include "monitor/inject.h"
+#include "monitor/memory.h"
+#include "monitor/vmcs.h"
+#include "monitor/vmx.h"
+
+/* The bitmap page, SDM Vol. 3 25.6.9: low and high reads, then writes. */
+#define HIGH_FIRST 0xc0000000U
+#define RANGE 0x2000U
+#define BITMAP_HIGH 1024
+#define BITMAP_WRITE 2048
+#define APIC_BASE_ADDRESS (~0xfffULL)
+
+enum access { READ = 1, WRITE = 2, BOTH = 3 };
+enum treatment { DENY, ABSENT, SAME, DROP, APIC, FEATURE };
+
+struct msr_rule {
+	uint32_t first, last;
+	enum access access;
+	enum treatment treatment;
+};
+
+static const struct msr_rule rules[] = {
+#define MSR_RULE(first, last, access, treatment, reason) \
+	{ first, last, access, treatment },
+#include "monitor/msr.def"
+#undef MSR_RULE
+};
+
+static uint8_t *bitmap;
+
+static void trap(uint32_t msr, unsigned int offset)
+{
+	uint32_t bit = msr;
+
+	if (msr >= HIGH_FIRST) {
+		bit = msr - HIGH_FIRST;
+		offset += BITMAP_HIGH;
+	}
+	bitmap[offset + bit / 8] |= (uint8_t)(1U << bit % 8);
+}
+
+enum rw_error msr_init(void)
+{
+	bitmap = page_alloc(0);
+	if (!bitmap)
+		return RW_E_NO_MEMORY;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		for (uint32_t m = rules[i].first; m <= rules[i].last; m++) {
+			if (rules[i].access & READ)
+				trap(m, 0);
+			if (rules[i].access & WRITE)
+				trap(m, BITMAP_WRITE);
+		}
+	return RW_OK;
+}
+
+hpa_t msr_bitmap(void)
+{
+	return page_hpa(bitmap);
+}
+
+static const struct msr_rule *find(uint32_t msr, enum access access)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (msr >= rules[i].first && msr <= rules[i].last &&
+		    (rules[i].access & access))
+			return &rules[i];
+	return NULL;
+}
+
+void exit_rdmsr(struct pcpu *cpu)
+{
+	const struct msr_rule *rule = find((uint32_t)cpu->regs->rcx, READ);
+
+	if (!rule || rule->treatment != FEATURE) {
+		inject_gp();
+		return;
+	}
+	cpu->regs->rax = FEATURE_CONTROL_LOCKED;
+	cpu->regs->rdx = 0;
+	skip_instruction();
+}
+
+void exit_wrmsr(struct pcpu *cpu)
+{
+	uint32_t msr = (uint32_t)cpu->regs->rcx;
+	uint64_t value = cpu->regs->rdx << 32 | (uint32_t)cpu->regs->rax;
+	const struct msr_rule *rule = find(msr, WRITE);
+	bool pass = false, write = false;
+
+	if (rule && rule->treatment == DROP)
+		pass = true;
+	else if (rule && rule->treatment == SAME)
+		pass = value == rdmsr(msr);
+	else if (rule && rule->treatment == APIC)
+		pass = write = !((value ^ rdmsr(msr)) & APIC_BASE_ADDRESS);
+	if (!pass) {
+		if (rule && rule->treatment != ABSENT)
+			event_register(cpu, msr, value);
+		inject_gp();
+		return;
+	}
+	if (write)
+		wrmsr(msr, value);
+	skip_instruction();
+}

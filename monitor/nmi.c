@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/nmi.h"
+
+#include "monitor/vmcs.h"
+#include "monitor/vmx.h"
+
+static bool owed(const struct pcpu *cpu)
+{
+	return __atomic_load_n(&cpu->nmi_pending, __ATOMIC_RELAXED);
+}
+
+/*
+ * An NMI between the load and the VMWRITE would set the window bit and see it
+ * cleared again by us, so look a second time.
+ */
+static void update(struct pcpu *cpu)
+{
+	bool window;
+
+	do {
+		window = owed(cpu);
+		vmcs_write32(PROCESSOR_CONTROLS,
+			     cpu->processor_controls |
+				     (window ? PROC_NMI_WINDOW : 0));
+	} while (window != owed(cpu));
+}
+
+void nmi_set_controls(struct pcpu *cpu, uint32_t base)
+{
+	cpu->processor_controls = base;
+	update(cpu);
+}
+
+void nmi_in_root(struct pcpu *cpu)
+{
+	__atomic_store_n(&cpu->nmi_pending, true, __ATOMIC_RELAXED);
+	if (cpu->vmx)
+		vmcs_write32(PROCESSOR_CONTROLS,
+			     cpu->processor_controls | PROC_NMI_WINDOW);
+}
+
+void nmi_exit(struct pcpu *cpu)
+{
+	__atomic_store_n(&cpu->nmi_pending, true, __ATOMIC_RELAXED);
+	nmi_deliver(cpu);
+}
+
+/* SDM Vol. 3 27.3.1.5: what may be injected under which blocking. */
+static bool possible(void)
+{
+	if (vmcs_read32(GUEST_INTERRUPTIBILITY) &
+	    (BLOCKING_BY_NMI | BLOCKING_BY_MOV_SS | BLOCKING_BY_STI))
+		return false;
+	return !(vmcs_read32(ENTRY_INTERRUPTION_INFO) & INTR_VALID);
+}
+
+void nmi_deliver(struct pcpu *cpu)
+{
+	if (owed(cpu) && possible()) {
+		__atomic_store_n(&cpu->nmi_pending, false, __ATOMIC_RELAXED);
+		vmcs_write32(ENTRY_INTERRUPTION_INFO,
+			     INTR_VALID | INTR_TYPE_NMI | VECTOR_NMI);
+		cpu->nmis++;
+	}
+	update(cpu);
+}

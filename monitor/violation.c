@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/violation.h"
+
+#include <string.h>
+
+#include "monitor/arm.h"
+#include "monitor/event.h"
+#include "monitor/exit.h"
+#include "monitor/inject.h"
+#include "monitor/vmcs.h"
+#include "monitor/vmx.h"
+#include "monitor/wall.h"
+
+#define SEVERITY_CRITICAL 5
+
+static void record(struct pcpu *cpu, const struct guest_write *w,
+		   const struct rw_policy_rule *rule, enum rw_event_kind kind,
+		   enum rw_event_verdict verdict)
+{
+	struct rw_event e = {
+		.kind = kind,
+		.verdict = verdict,
+		.rule_id = rule->id,
+		.rule_target = rule->target,
+		.rule_mode = rule->mode,
+		.severity = kind == RW_EVENT_PATCH ? 1 :
+						     (uint8_t)rule->severity,
+		.valid = RW_EVENT_HAS_GPA | RW_EVENT_HAS_BYTES |
+			 (w->gva_valid ? RW_EVENT_HAS_GVA : 0),
+		.gpa = w->gpa.v,
+		.gva = w->gva.v,
+		.size = w->size,
+	};
+
+	memcpy(e.before, w->before, sizeof(e.before));
+	memcpy(e.attempted, w->attempted, sizeof(e.attempted));
+	memcpy(e.rule_name, rule->name, sizeof(e.rule_name));
+	event_record(cpu, &e);
+}
+
+bool violation_judge(struct pcpu *cpu, const struct guest_write *w,
+		     enum rw_rule_action *ret_action)
+{
+	struct rw_policy_rule rule;
+
+	/* The rule may have gone with a new policy since the write trapped. */
+	if (!arm_rule(w->gpa, &rule)) {
+		*ret_action = RW_ACTION_FAULT;
+		return wall_rights(w->gpa) & EPT_W;
+	}
+	*ret_action = (enum rw_rule_action)rule.action;
+	if (arm_excepted(&rule, w)) {
+		record(cpu, w, &rule, RW_EVENT_PATCH, RW_VERDICT_ALLOWED);
+		return true;
+	}
+	arm_hit(rule.id);
+	record(cpu, w, &rule, RW_EVENT_VIOLATION,
+	       rule.mode == RW_MODE_AUDIT ? RW_VERDICT_ALLOWED :
+					    RW_VERDICT_DENIED);
+	return rule.mode == RW_MODE_AUDIT;
+}
+
+/* The monitor's own memory, or a page that a rule keeps from this access. */
+void violation_refuse(struct pcpu *cpu, gpa_t at, uint64_t qualification)
+{
+	struct rw_policy_rule rule = { 0 };
+	bool known = arm_rule(at, &rule);
+	struct rw_event e = {
+		.kind = known ? RW_EVENT_VIOLATION : RW_EVENT_SELF_ACCESS,
+		.verdict = RW_VERDICT_DENIED,
+		.rule_id = rule.id,
+		.rule_target = rule.target,
+		.rule_mode = rule.mode,
+		.severity = known ? (uint8_t)rule.severity : SEVERITY_CRITICAL,
+		.valid = RW_EVENT_HAS_GPA,
+		.gpa = at.v,
+		.detail = { qualification & (EPT_QUAL_READ | EPT_QUAL_WRITE |
+					     EPT_QUAL_FETCH) },
+	};
+
+	if (qualification & EPT_QUAL_GLA_VALID) {
+		e.valid |= RW_EVENT_HAS_GVA;
+		e.gva = vmcs_read(GUEST_LINEAR_ADDRESS);
+	}
+	memcpy(e.rule_name, rule.name, sizeof(e.rule_name));
+	if (known)
+		arm_hit(rule.id);
+	event_record(cpu, &e);
+	inject_gp();
+}
+
+static bool can_step(uint64_t q)
+{
+	return (q & EPT_QUAL_WRITE) &&
+	       !(vmcs_read32(IDT_VECTORING_INFO) & INTR_VALID);
+}
+
+void exit_ept_violation(struct pcpu *cpu)
+{
+	uint64_t q = vmcs_read(EXIT_QUALIFICATION);
+	gpa_t at = gpa(vmcs_read64(GUEST_PHYSICAL_ADDRESS));
+	uint64_t rights = wall_rights(at);
+	bool linear = q & EPT_QUAL_GLA_VALID;
+
+	if (q & EPT_QUAL_NMI_UNBLOCKING &&
+	    !(vmcs_read32(IDT_VECTORING_INFO) & INTR_VALID))
+		vmcs_write32(GUEST_INTERRUPTIBILITY,
+			     vmcs_read32(GUEST_INTERRUPTIBILITY) |
+				     (uint32_t)BLOCKING_BY_NMI);
+	/* Allowed meanwhile, or never mapped and free to map: try again. */
+	if (!(~rights & q & EPT_RWX) || (!rights && !wall_fill(at))) {
+		inject_again();
+		return;
+	}
+	if ((rights & EPT_R) && wall_is_ram(at) && can_step(q) &&
+	    step_begin(cpu, at, gva(linear ? vmcs_read(GUEST_LINEAR_ADDRESS) : 0),
+		       linear))
+		return;
+	violation_refuse(cpu, at, q);
+}
