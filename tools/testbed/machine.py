@@ -50,7 +50,7 @@ port_e9_hack: enabled=1
 clock: sync=none, time0={time}
 display_library: rfb, options="timeout=0"
 log: bochs.log
-panic: action={panic}
+panic: action=fatal
 error: action=report
 info: action=report
 debug: action=ignore
@@ -90,17 +90,21 @@ class Result:
     folder: Path
     lines: list = field(default_factory=list)
     status: int | None = None
-    reason: str = "the emulator ended without a word"
+    reason: str = ""
 
     def serial(self):
         path = self.folder / "serial.txt"
         return path.read_text(errors="replace").replace("\r", "") if path.exists() else ""
 
+    def log(self):
+        path = self.folder / "bochs.log"
+        return path.read_text(errors="replace").splitlines() if path.exists() else []
+
     def cpu_state(self):
-        """What Bochs logged of the CPUs when it gave up, if it did."""
-        log = (self.folder / "bochs.log").read_text(errors="replace").splitlines()
-        first = next((i for i, l in enumerate(log) if re.match(r"\d+[pe]\[CPU", l)), None)
-        return [] if first is None else log[first:first + 60]
+        """Every CPU as Bochs logged it when it stopped, and why if it panicked."""
+        lines = [line for line in self.log() if "[CPU" in line]
+        end = lines[-1][:11] if lines else ""
+        return list(dict.fromkeys(line[12:] for line in lines if line.startswith(end)))
 
 
 def command(*words, cwd=None):
@@ -140,10 +144,9 @@ def guest_files(kernel):
     return files
 
 
-def write_bochsrc(folder, config, panic="fatal"):
-    (folder / "bochsrc").write_text(BOCHSRC.format(
-        cpu=CPU, cpus=config.cpus, ips=IPS, memory=MEMORY,
-        time=disk.PAYLOAD_TIME, panic=panic))
+def bochsrc(config):
+    return BOCHSRC.format(cpu=CPU, cpus=config.cpus, ips=IPS, memory=MEMORY,
+                          time=disk.PAYLOAD_TIME)
 
 
 class Bochs:
@@ -169,7 +172,7 @@ class Bochs:
                 self.line(raw.decode(errors="replace").rstrip("\r\n"))
         self.process.wait()
         watchdog.cancel()
-        self.look_for_panic()
+        self.explain_end()
         return self.result
 
     def line(self, line):
@@ -183,15 +186,18 @@ class Bochs:
         elif line.startswith("testbed: "):
             self.result.reason = line.removeprefix("testbed: ")
 
-    def look_for_panic(self):
-        if self.result.status is not None:
+    def explain_end(self):
+        """Puts a name to an end the guest did not choose."""
+        if self.result.reason:
             return
-        log = self.result.folder / "bochs.log"
-        text = log.read_text(errors="replace") if log.exists() else ""
-        if "exception() 3rd" in text or "3rd (" in text:
-            self.result.reason = "triple fault"
-        elif "Kernel panic" in self.result.serial():
+        self.result.reason = "the emulator ended without a word"
+        log = "\n".join(self.result.log())
+        if "Kernel panic" in self.result.serial():
             self.result.reason = "kernel panic"
+        elif "Reset(SOFTWARE)" in log:
+            self.result.reason = "the guest reset itself"
+        elif "3rd (" in log:
+            self.result.reason = "triple fault"
 
 
 def digest(*parts):
@@ -208,18 +214,18 @@ def boot(folder, config, script, words="", show=None):
                    Kernel(BUILD / "kernel" / config.kernel / "vmlinuz"),
                    config.slide, config.offset, initrd,
                    config.command_line() + words, MEMORY << 20)
-    write_bochsrc(folder, config)
+    (folder / "bochsrc").write_text(bochsrc(config))
     return Bochs(folder, script, ["-f", "bochsrc"], show).wait()
 
 
 def snapshot(config):
     """The folder of config's saved state, made if it is not there. Its name ends
     in a digest of all that went into it."""
-    inputs = [repr(config).encode(), config.command_line().encode(),
+    inputs = [repr(config).encode(), config.command_line().encode(), bochsrc(config).encode(),
               initramfs(guest_files(config.kernel)), Path("/usr/bin/bochs-bin").read_bytes(),
               (BUILD / "kernel" / config.kernel / "vmlinuz").read_bytes()]
     inputs += [(HERE / name).read_bytes() for name in
-               ("boot.asm", "kernel.py", "disk.py", "machine.py", "snapshot.c")]
+               ("boot.asm", "kernel.py", "disk.py", "snapshot.c")]
     name = str(config)
     store = BUILD / "snapshots"
     store.mkdir(parents=True, exist_ok=True)
@@ -238,25 +244,24 @@ def make_snapshot(config, final):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     disk.payload_disk(work / "payload.img", b"")
-    result = boot(work, config, [f"sb {BOOT_TICKS}", "c", "save state"], " snapshot")
+    result = boot(work, config, [f"limit {BOOT_TICKS}", "c", "save state"], " snapshot")
     booted = "guest: booted" in (work / "output.txt").read_text(errors="replace")
-    if not booted or result.reason != "saved state":
+    if not booted or result.reason != "saved":
         raise RuntimeError(f"{config} did not boot ({result.reason}); see {work}")
     work.rename(final)
 
 
-def run(config, directory, folder, ticks, show=None, fresh=False):
+def run(config, directory, folder, ticks, show=None, fresh=False, debug=None):
     """Runs directory/run.sh in the guest for at most ticks, with folder (made
     anew) for the logs. fresh: boot instead of restoring, for what a restored
-    machine lacks."""
+    machine lacks. debug: commands for Bochs's debugger in place of the limit."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     disk.payload_disk(folder / "payload.img", payload(directory))
-    limit = [f"sb {ticks + (BOOT_TICKS if fresh else 0)}", "c",
-             f"say ran for {ticks} ticks without an end"]
+    script = debug or [f"limit {ticks + (BOOT_TICKS if fresh else 0)}", "c"]
     if fresh:
-        return boot(folder, config, limit, show=show)
+        return boot(folder, config, script, show=show)
     saved = snapshot(config)
     for name in ("state", "boot.img"):
         (folder / name).symlink_to(saved / name)
-    return Bochs(folder, limit, ["-r", "state"], show).wait()
+    return Bochs(folder, script, ["-r", "state"], show).wait()

@@ -27,15 +27,19 @@ def main():
     parser.add_argument("-t", dest="ticks", type=float, default=3e9,
                         help="instructions after which the run counts as hung")
     parser.add_argument("-f", dest="fresh", action="store_true", help="boot, do not restore")
+    parser.add_argument("-d", dest="debug", type=Path, metavar="FILE",
+                        help="commands for Bochs's debugger, one each time it stops; "
+                             "all it says is in output.txt")
     parser.add_argument("-n", dest="name", default="run", help="name of the log folder")
     parser.add_argument("payload", type=Path, metavar="PAYLOAD_DIR")
     args = parser.parse_args()
     config = machine.Config(args.kernel, args.cpus, *args.slide, args.mitigations)
     result = machine.run(config, args.payload, machine.BUILD / "runs" / args.name,
-                         int(args.ticks), lambda line: print(line, flush=True), args.fresh)
-    tail = result.serial().splitlines()[-60:]
+                         int(args.ticks), lambda line: print(line, flush=True), args.fresh,
+                         args.debug and args.debug.read_text().splitlines())
     if result.status is None:
-        print("\n".join(["-- end of the kernel's console:", *tail, *result.cpu_state()]))
+        print("\n".join(["-- end of the kernel's console:", *result.serial().splitlines()[-60:],
+                         "-- CPUs:", *result.cpu_state()]))
     print(f"-- {result.reason}, status {result.status}; logs in {result.folder}")
     return 1 if result.status is None else result.status
 

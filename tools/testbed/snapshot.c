@@ -1,40 +1,109 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Drives the prompt of Bochs's debugger from a script, and lets that script save
- * the machine. Debian's Bochs has the code for saving but no headless command for
- * it, so this library is preloaded and stands in for readline().
+ * Drives the prompt of Bochs's debugger from a script, and adds to it what
+ * Debian's headless Bochs lacks: saving the machine, and a limit in ticks that
+ * holds with several CPUs too (the debugger's own time breakpoint does not).
+ * Preloaded, it stands in for readline().
  *
  * BOCHS_SCRIPT names the script. A line is handed to the debugger each time Bochs
  * stops, except
- *   save DIR	saves the machine's state into DIR
- *   say TEXT	prints TEXT
+ *   limit N	ends Bochs N ticks from now
+ *   save DIR	saves the machine's state into DIR; a limit is lifted before
  * The end of the script ends Bochs. It must never touch the guest.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-typedef char save_state_fn(void *sim, const char *dir);
+/* Members of bx_real_sim_c and bx_pc_system_c, and bx_dbg_exit(), by the names
+ * bochs-bin exports them under. */
+#define SAVE_STATE "_ZN13bx_real_sim_c10save_stateEPKc"
+#define REGISTER_TIMER "_ZN14bx_pc_system_c20register_timer_ticksEPvPFvS0_EmbbPKc"
+#define DEACTIVATE_TIMER "_ZN14bx_pc_system_c16deactivate_timerEj"
+#define UNREGISTER_TIMER "_ZN14bx_pc_system_c15unregisterTimerEj"
+#define EXIT "_Z11bx_dbg_exiti"
 
-/* bx_real_sim_c::save_state(const char *), exported by bochs-bin. */
-#define SAVE_STATE_SYMBOL "_ZN13bx_real_sim_c10save_stateEPKc"
+typedef bool save_state_fn(void *sim, const char *dir);
+typedef int register_timer_fn(void *system, void *owner, void (*expired)(void *),
+			      uint64_t ticks, bool continuous, bool active,
+			      const char *name);
+typedef void deactivate_timer_fn(void *system, unsigned int timer);
+typedef bool unregister_timer_fn(void *system, unsigned int timer);
+typedef void exit_fn(int code);
+
+static int limit_timer = -1;
+static uint64_t limit_ticks;
 
 char *readline(const char *prompt);
 
+static void say(const char *text)
+{
+	printf("\ntestbed: %s\n", text);
+	fflush(stdout);
+}
+
+static void *symbol(const char *name)
+{
+	void *found = dlsym(RTLD_DEFAULT, name);
+
+	if (!found) {
+		say("this build of Bochs lacks what the test bed calls:");
+		say(name);
+		exit(1);
+	}
+	return found;
+}
+
+static void limit_reached(void *owner)
+{
+	exit_fn *end = (exit_fn *)symbol(EXIT);
+	char text[80];
+
+	(void)owner;
+	snprintf(text, sizeof(text), "ran for %llu ticks without an end",
+		 (unsigned long long)limit_ticks);
+	say(text);
+	end(0);
+}
+
+static void limit(uint64_t ticks)
+{
+	register_timer_fn *add = (register_timer_fn *)symbol(REGISTER_TIMER);
+	void *system = symbol("bx_pc_system");
+
+	limit_ticks = ticks;
+	limit_timer = add(system, system, limit_reached, ticks, false, true, "limit");
+}
+
+/* A restored machine would call the timer of a process long gone. */
+static void lift_limit(void)
+{
+	deactivate_timer_fn *stop = (deactivate_timer_fn *)symbol(DEACTIVATE_TIMER);
+	unregister_timer_fn *drop = (unregister_timer_fn *)symbol(UNREGISTER_TIMER);
+	void *system = symbol("bx_pc_system");
+
+	if (limit_timer < 0)
+		return;
+	stop(system, (unsigned int)limit_timer);
+	drop(system, (unsigned int)limit_timer);
+	limit_timer = -1;
+}
+
 static void save(const char *dir)
 {
-	void **sim = dlsym(RTLD_DEFAULT, "SIM");
-	save_state_fn *save_state;
-	int saved = 0;
+	save_state_fn *save_state = (save_state_fn *)symbol(SAVE_STATE);
+	void **sim = symbol("SIM");
 
-	*(void **)&save_state = dlsym(RTLD_DEFAULT, SAVE_STATE_SYMBOL);
-	if (sim && save_state && mkdir(dir, 0755) == 0)
-		saved = save_state(*sim, dir);
-	printf("\ntestbed: %s %s\n", saved ? "saved" : "could not save", dir);
-	fflush(stdout);
+	lift_limit();
+	if (mkdir(dir, 0755) == 0 && save_state(*sim, dir))
+		say("saved");
+	else
+		say("could not save");
 }
 
 char *readline(const char *prompt)
@@ -50,14 +119,12 @@ char *readline(const char *prompt)
 	}
 	while (script && fgets(line, sizeof(line), script)) {
 		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "save ", 5) == 0) {
+		if (strncmp(line, "save ", 5) == 0)
 			save(line + 5);
-		} else if (strncmp(line, "say ", 4) == 0) {
-			printf("\ntestbed: %s\n", line + 4);
-			fflush(stdout);
-		} else {
+		else if (strncmp(line, "limit ", 6) == 0)
+			limit(strtoull(line + 6, NULL, 10));
+		else
 			return strdup(line);
-		}
 	}
 	return strdup("q");
 }
