@@ -22,7 +22,7 @@
 
 /** Smallest and largest link-time kernel address: the 1 GiB kernel image map. */
 #define POLICY_KERNEL_START 0xffffffff80000000ULL
-#define POLICY_KERNEL_END 0xffffffffc0000000ULL
+#define POLICY_KERNEL_END   0xffffffffc0000000ULL
 
 /** A public key whose signatures are accepted. */
 struct policy_key {

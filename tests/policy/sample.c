@@ -73,8 +73,8 @@ struct policy_key sample_public(EVP_PKEY *key)
 	struct policy_key result;
 	size_t size;
 
-	assert_int_equal(EVP_PKEY_get_octet_string_param(
-				 key, "pub", point, sizeof(point), &size),
+	assert_int_equal(EVP_PKEY_get_octet_string_param(key, "pub", point,
+							 sizeof(point), &size),
 			 1);
 	assert_int_equal(size, sizeof(point));
 	assert_int_equal(policy_key_init(point, &result), RW_OK);
@@ -92,9 +92,8 @@ void sample_sign(void *body, size_t size, EVP_PKEY *key)
 	size_t used = sizeof(trailer.signature);
 
 	memcpy(trailer.key_id, public.id, sizeof(trailer.key_id));
-	assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL,
-					    key),
-			 1);
+	assert_int_equal(
+		EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key), 1);
 	assert_int_equal(EVP_DigestSign(context, trailer.signature, &used, body,
 					size),
 			 1);

@@ -98,13 +98,11 @@ static void every_truncation_is_refused(void **state)
 
 	(void)state;
 	for (size_t size = 0; size < sizeof(body); size++)
-		assert_int_equal(parse(&body, size, &policy),
-				 RW_E_POLICY_SIZE);
+		assert_int_equal(parse(&body, size, &policy), RW_E_POLICY_SIZE);
 	/* And with a header that agrees to the cut. */
 	for (size_t size = sizeof(body.header); size < sizeof(body); size++) {
 		body.header.total_size = (uint32_t)size;
-		assert_int_equal(parse(&body, size, &policy),
-				 RW_E_POLICY_SIZE);
+		assert_int_equal(parse(&body, size, &policy), RW_E_POLICY_SIZE);
 	}
 }
 
@@ -138,7 +136,7 @@ struct spoiled {
 
 #define FIELD(field, value, error)                                             \
 	{                                                                      \
-		#field " = " #value, offsetof(struct sample_body, field),      \
+#field " = " #value, offsetof(struct sample_body, field),      \
 			sizeof(((struct sample_body *)0)->field), value, error \
 	}
 
