@@ -55,7 +55,7 @@ static enum rw_error call(unsigned long request, void *argument,
 	number = device_io_ioctl(fd, request, argument) < 0 ? errno : 0;
 	device_io_close(fd);
 	if (error && *error != RW_OK)
-		return (enum rw_error)*error;
+		return (enum rw_error) * error;
 	return number ? error_of_errno(number) : RW_OK;
 }
 

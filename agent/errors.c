@@ -12,7 +12,7 @@ struct error_row {
 };
 
 static const struct error_row error_rows[] = {
-#define RW_ERROR(name, number, exit_code, text)                                \
+#define RW_ERROR(name, number, exit_code, text) \
 	{ number, exit_code, #name, text },
 #include <ringwall/error.def>
 #undef RW_ERROR

@@ -33,7 +33,8 @@ bool cli_output(const char *word, enum cli_output *ret_output)
 	else if (!strcmp(word, "json"))
 		*ret_output = CLI_JSON;
 	else
-		return cli_usage("-o takes table or json, not '%s'", word), false;
+		return cli_usage("-o takes table or json, not '%s'", word),
+		       false;
 	return true;
 }
 

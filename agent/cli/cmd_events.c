@@ -32,7 +32,8 @@ static void print_event(void *argument, const struct event *event)
 	free(line);
 }
 
-static int print_all(struct source *source, struct printer *printer, bool follow)
+static int print_all(struct source *source, struct printer *printer,
+		     bool follow)
 {
 	struct pollfd wait = { .fd = source->fd, .events = POLLIN };
 	enum rw_error error;

@@ -115,8 +115,7 @@ static struct image_symbols *open_symbols(const char *path, bool asked,
 static int print_dump(const struct dump *dump, const char *path, bool asked,
 		      enum cli_output output)
 {
-	struct image_symbols *symbols =
-		open_symbols(path, asked, dump->header);
+	struct image_symbols *symbols = open_symbols(path, asked, dump->header);
 	int result = EXIT_CODE_OK;
 
 	if (output == CLI_JSON)
@@ -209,6 +208,7 @@ int cmd_test_hook(int argc, char **argv)
 		return error == RW_OK ? EXIT_CODE_OK :
 					cli_fail("test-hook", error);
 	}
-	return cli_usage("no test hook '%s': null-pointer, check or stack-smash",
-			 argv[optind]);
+	return cli_usage(
+		"no test hook '%s': null-pointer, check or stack-smash",
+		argv[optind]);
 }

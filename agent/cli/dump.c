@@ -8,7 +8,7 @@
 #include "agent/event/text.h"
 
 #define VECTOR_NONE 0xffffffffu
-#define PLACE_SIZE 160
+#define PLACE_SIZE  160
 
 static const char *const register_names[15] = {
 	"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8",
@@ -24,8 +24,8 @@ static const char *const vector_names[32] = {
 const char *exit_reason_name(uint32_t reason)
 {
 	switch (reason) {
-#define RW_EXIT(name, number, text)                                            \
-	case number:                                                           \
+#define RW_EXIT(name, number, text) \
+	case number:                \
 		return text;
 #include <ringwall/exit_reason.def>
 #undef RW_EXIT
@@ -96,7 +96,9 @@ static void name_cause(const struct rw_panic *panic, char cause[160])
 	if (panic->vector == VECTOR_NONE)
 		snprintf(cause, 160, "%s", message);
 	else
-		snprintf(cause, 160, "%s (vector %" PRIu32 "), error code 0x%" PRIx64 "%s%s",
+		snprintf(cause, 160,
+			 "%s (vector %" PRIu32 "), error code 0x%" PRIx64
+			 "%s%s",
 			 vector ? vector : "exception", panic->vector,
 			 panic->error_code, message[0] ? ": " : "", message);
 }
@@ -140,9 +142,12 @@ static void print_panic(FILE *to, const struct dump *dump,
 		fprintf(to, "%s%-3s 0x%016" PRIx64 "%s", i % 3 ? "" : "  ",
 			register_names[i], panic->gpr[i],
 			i % 3 == 2 ? "\n" : "  ");
-	fprintf(to, "  guest rip 0x%016" PRIx64 "  rsp 0x%016" PRIx64 "  cr3 0x%" PRIx64 "\n",
+	fprintf(to,
+		"  guest rip 0x%016" PRIx64 "  rsp 0x%016" PRIx64
+		"  cr3 0x%" PRIx64 "\n",
 		panic->guest_rip, panic->guest_rsp, panic->guest_cr3);
-	fprintf(to, "  last exit %" PRIu32 " (%s), qualification 0x%" PRIx64 "\n",
+	fprintf(to,
+		"  last exit %" PRIu32 " (%s), qualification 0x%" PRIx64 "\n",
 		panic->exit_reason & 0xffff, reason ? reason : "unknown",
 		panic->exit_qualification);
 	print_frames(to, dump, panic, symbols);

@@ -64,9 +64,9 @@ static bool scan_sections(struct image_symbols *symbols,
 	return matches;
 }
 
-struct image_symbols *image_symbols_open(const char *path,
-					 const uint8_t build_id[RW_BUILD_ID_SIZE],
-					 struct problem *why)
+struct image_symbols *
+image_symbols_open(const char *path, const uint8_t build_id[RW_BUILD_ID_SIZE],
+		   struct problem *why)
 {
 	struct image_symbols *symbols = calloc(1, sizeof(*symbols));
 	bool matches = false;
@@ -90,8 +90,10 @@ struct image_symbols *image_symbols_open(const char *path,
 		goto fail;
 	}
 	if (!matches) {
-		problem_set(why, "%s: not the image that is loaded (build-id differs)",
-			    path);
+		problem_set(
+			why,
+			"%s: not the image that is loaded (build-id differs)",
+			path);
 		goto fail;
 	}
 	return symbols;
@@ -118,7 +120,8 @@ static bool holds(const GElf_Sym *symbol, uint64_t offset)
 	return (type == STT_FUNC || type == STT_NOTYPE) && symbol->st_name &&
 	       symbol->st_shndx != SHN_UNDEF &&
 	       symbol->st_shndx < SHN_LORESERVE && symbol->st_value <= offset &&
-	       (!symbol->st_size || offset - symbol->st_value < symbol->st_size);
+	       (!symbol->st_size ||
+		offset - symbol->st_value < symbol->st_size);
 }
 
 const char *image_symbols_find(const struct image_symbols *symbols,

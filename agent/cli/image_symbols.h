@@ -19,9 +19,9 @@ struct image_symbols;
  * Opens the ELF file at path. NULL, with *why, if it cannot be read, is no
  * ELF64 file with a symbol table, or has another build-id.
  */
-struct image_symbols *image_symbols_open(const char *path,
-					 const uint8_t build_id[RW_BUILD_ID_SIZE],
-					 struct problem *why);
+struct image_symbols *
+image_symbols_open(const char *path, const uint8_t build_id[RW_BUILD_ID_SIZE],
+		   struct problem *why);
 
 /** Closes it; NULL is nothing. */
 void image_symbols_close(struct image_symbols *symbols);

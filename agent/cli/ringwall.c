@@ -13,13 +13,14 @@ static int cmd_help(int argc, char **argv);
 
 static const struct cli_command commands[] = {
 	{ "monitor", "load", cmd_monitor_load, "[--trust PATH] [IMAGE]",
-	  "give the driver a monitor image and the keys it shall trust", false },
+	  "give the driver a monitor image and the keys it shall trust",
+	  false },
 	{ "monitor", "enable", cmd_monitor_enable, "",
 	  "take every CPU into the monitor", false },
 	{ "monitor", "disable", cmd_monitor_disable, "",
 	  "take every CPU out of the monitor", false },
-	{ "monitor", "unload", cmd_monitor_unload, "",
-	  "drop the monitor image", false },
+	{ "monitor", "unload", cmd_monitor_unload, "", "drop the monitor image",
+	  false },
 	{ "monitor", "dump", cmd_monitor_dump, "[--image IMAGE] [-o FORMAT]",
 	  "show panic records and the log of the monitor", false },
 	{ "status", NULL, cmd_status, "[-o FORMAT]",

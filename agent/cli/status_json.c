@@ -63,14 +63,17 @@ static void reasons_of_rules(json_t **reasons, const struct rw_status *status)
 		text_name(name, sizeof(name), rule->name, RW_POLICY_NAME_SIZE);
 		if (!rule->pages)
 			ecs_append(reasons,
-				   json_sprintf("rule %s protects no page", name));
+				   json_sprintf("rule %s protects no page",
+						name));
 		if (!mode_name(rule->mode))
 			ecs_append(reasons,
-				   json_sprintf("rule %s has no known mode", name));
+				   json_sprintf("rule %s has no known mode",
+						name));
 	}
 	if (status->policy_rules > RW_STATUS_RULES)
 		ecs_append(reasons,
-			   json_sprintf("only %u of %" PRIu32 " rules are shown",
+			   json_sprintf("only %u of %" PRIu32
+					" rules are shown",
 					RW_STATUS_RULES, status->policy_rules));
 }
 
@@ -82,20 +85,24 @@ json_t *status_reasons(const struct status_report *report)
 	if (!report->has_monitor)
 		return reasons;
 	if (status->state == RW_STATE_ARMING)
-		ecs_append(&reasons,
-			   json_string("protections are not yet seen by every CPU"));
+		ecs_append(
+			&reasons,
+			json_string(
+				"protections are not yet seen by every CPU"));
 	for (uint32_t i = 0; i < report->cpu_count; i++)
 		if (report->cpus[i].state != RW_CPU_INSIDE &&
 		    report->cpus[i].state != RW_CPU_WAIT_SIPI)
-			ecs_append(&reasons,
-				   json_sprintf("cpu %" PRIu32 " is %s",
-						report->cpus[i].cpu,
-						status_cpu_state_name(
-							report->cpus[i].state)));
+			ecs_append(
+				&reasons,
+				json_sprintf("cpu %" PRIu32 " is %s",
+					     report->cpus[i].cpu,
+					     status_cpu_state_name(
+						     report->cpus[i].state)));
 	if (report->cpu_count != status->cpus ||
 	    report->driver.cpus != status->cpus)
 		ecs_append(&reasons,
-			   json_sprintf("%" PRIu32 " of %" PRIu32 " CPUs were taken",
+			   json_sprintf("%" PRIu32 " of %" PRIu32
+					" CPUs were taken",
 					status->cpus, report->driver.cpus));
 	if (status->events_lost)
 		ecs_append(&reasons,
@@ -116,8 +123,9 @@ static json_t *json_exits(const struct rw_cpu_status *cpu)
 		if (!cpu->exit[i])
 			continue;
 		snprintf(number, sizeof(number), "reason %" PRIu32, i);
-		if (json_object_set_new(exits, name ? name : number,
-					json_integer(ecs_number(cpu->exit[i])))) {
+		if (json_object_set_new(
+			    exits, name ? name : number,
+			    json_integer(ecs_number(cpu->exit[i])))) {
 			json_decref(exits);
 			return NULL;
 		}
@@ -181,33 +189,31 @@ static json_t *json_policy(const struct rw_status *status)
 	if (!status->policy_serial)
 		return json_null();
 	text_name(name, sizeof(name), status->policy_name, RW_POLICY_NAME_SIZE);
-	return json_pack("{s:s s:I s:o s:o s:o s:b s:o}", "name", name,
-			 "serial", ecs_number(status->policy_serial), "digest",
-			 hex_bytes(status->policy_digest, RW_SHA256_SIZE),
-			 "key_id",
-			 hex_bytes(status->policy_key_id, RW_KEY_ID_SIZE),
-			 "build_id",
-			 hex_bytes(status->policy_build_id, RW_BUILD_ID_SIZE),
-			 "locked", status->policy_flags & RW_POLICY_LOCK ? 1 : 0,
-			 "rules", json_rules(status));
+	return json_pack(
+		"{s:s s:I s:o s:o s:o s:b s:o}", "name", name, "serial",
+		ecs_number(status->policy_serial), "digest",
+		hex_bytes(status->policy_digest, RW_SHA256_SIZE), "key_id",
+		hex_bytes(status->policy_key_id, RW_KEY_ID_SIZE), "build_id",
+		hex_bytes(status->policy_build_id, RW_BUILD_ID_SIZE), "locked",
+		status->policy_flags & RW_POLICY_LOCK ? 1 : 0, "rules",
+		json_rules(status));
 }
 
 static json_t *json_monitor(const struct rw_status *status)
 {
 	static const char *const steps[] = { "none", "MTF", "TF" };
 
-	return json_pack(
-		"{s:I s:s s:o s:s s:I s:I s:o s:I s:I s:I}", "abi_version",
-		(json_int_t)status->abi_version, "state",
-		status_state_name(status->state), "nonce",
-		hex_bytes(status->nonce, RW_SHA256_SIZE), "step",
-		steps[status->step < 3 ? status->step : 0], "cpus",
-		(json_int_t)status->cpus, "cpus_inside",
-		(json_int_t)status->cpus_inside, "kaslr_slide",
-		json_sprintf("0x%" PRIx64, status->kaslr_slide), "text_pages",
-		ecs_number(status->text_pages), "rodata_pages",
-		ecs_number(status->rodata_pages), "hypercalls",
-		ecs_number(status->hypercalls));
+	return json_pack("{s:I s:s s:o s:s s:I s:I s:o s:I s:I s:I}",
+			 "abi_version", (json_int_t)status->abi_version,
+			 "state", status_state_name(status->state), "nonce",
+			 hex_bytes(status->nonce, RW_SHA256_SIZE), "step",
+			 steps[status->step < 3 ? status->step : 0], "cpus",
+			 (json_int_t)status->cpus, "cpus_inside",
+			 (json_int_t)status->cpus_inside, "kaslr_slide",
+			 json_sprintf("0x%" PRIx64, status->kaslr_slide),
+			 "text_pages", ecs_number(status->text_pages),
+			 "rodata_pages", ecs_number(status->rodata_pages),
+			 "hypercalls", ecs_number(status->hypercalls));
 }
 
 static json_t *json_driver(const struct rw_ioc_driver *driver)

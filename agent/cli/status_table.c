@@ -34,15 +34,17 @@ static void print_policy(FILE *to, const struct rw_status *status)
 	fprintf(to, "policy     %s, serial %" PRIu64 "%s\n", name,
 		status->policy_serial,
 		status->policy_flags & RW_POLICY_LOCK ? ", locked" : "");
-	fprintf(to, "           sha256 %s\n           key %s\n", digest, key_id);
+	fprintf(to, "           sha256 %s\n           key %s\n", digest,
+		key_id);
 	for (uint32_t i = 0; i < status->policy_rules && i < RW_STATUS_RULES;
 	     i++) {
 		const struct rw_status_rule *rule = &status->rules[i];
 		const char *mode = mode_name(rule->mode);
 
 		text_name(name, sizeof(name), rule->name, RW_POLICY_NAME_SIZE);
-		fprintf(to, "rule %-5" PRIu32 " %-20s %-14s %-8s %6" PRIu64
-			    " pages %8" PRIu64 " hits\n",
+		fprintf(to,
+			"rule %-5" PRIu32 " %-20s %-14s %-8s %6" PRIu64
+			" pages %8" PRIu64 " hits\n",
 			rule->id, name, target_name(rule->target),
 			mode ? mode : "unknown", rule->pages, rule->hits);
 	}
@@ -50,15 +52,17 @@ static void print_policy(FILE *to, const struct rw_status *status)
 
 static void print_cpu(FILE *to, const struct rw_cpu_status *cpu)
 {
-	fprintf(to, "cpu %-6" PRIu32 " %-9s %10" PRIu64 " exits %6" PRIu64
-		    " NMIs %6" PRIu64 " steps\n",
+	fprintf(to,
+		"cpu %-6" PRIu32 " %-9s %10" PRIu64 " exits %6" PRIu64
+		" NMIs %6" PRIu64 " steps\n",
 		cpu->cpu, status_cpu_state_name(cpu->state), cpu->exits,
 		cpu->nmis, cpu->steps);
 	for (uint32_t i = 0; i < RW_EXIT_REASONS; i++) {
 		const char *name = exit_reason_name(i);
 
 		if (cpu->exit[i])
-			fprintf(to, "           %2" PRIu32 " %-30s %10" PRIu64 "\n",
+			fprintf(to,
+				"           %2" PRIu32 " %-30s %10" PRIu64 "\n",
 				i, name ? name : "unknown", cpu->exit[i]);
 	}
 }
@@ -70,19 +74,23 @@ static void print_monitor(FILE *to, const struct status_report *report)
 
 	text_hex(nonce, status->nonce, RW_SHA256_SIZE);
 	print_policy(to, status);
-	fprintf(to, "kernel     slide 0x%" PRIx64 ", text %" PRIu64
-		    " pages, rodata %" PRIu64 " pages\n",
+	fprintf(to,
+		"kernel     slide 0x%" PRIx64 ", text %" PRIu64
+		" pages, rodata %" PRIu64 " pages\n",
 		status->kaslr_slide, status->text_pages, status->rodata_pages);
-	fprintf(to, "memory     %" PRIu64 " pages, %" PRIu64
-		    " free, %" PRIu64 " at the lowest\n",
+	fprintf(to,
+		"memory     %" PRIu64 " pages, %" PRIu64 " free, %" PRIu64
+		" at the lowest\n",
 		status->memory_pages, status->memory_free,
 		status->memory_low_water);
-	fprintf(to, "EPT        %" PRIu64 " tables, leaves: %" PRIu64
-		    " of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G\n",
+	fprintf(to,
+		"EPT        %" PRIu64 " tables, leaves: %" PRIu64
+		" of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G\n",
 		status->ept_tables, status->ept_leaves[0],
 		status->ept_leaves[1], status->ept_leaves[2]);
-	fprintf(to, "events     last %" PRIu64 ", fetched %" PRIu64
-		    ", lost %" PRIu64 ", coalesced %" PRIu64 "\n",
+	fprintf(to,
+		"events     last %" PRIu64 ", fetched %" PRIu64
+		", lost %" PRIu64 ", coalesced %" PRIu64 "\n",
 		status->events_last, status->events_acked, status->events_lost,
 		status->events_coalesced);
 	fprintf(to, "nonce      %s\nhypercalls %" PRIu64 "\n", nonce,
@@ -96,8 +104,9 @@ void status_print(FILE *to, const struct status_report *report)
 	const struct rw_ioc_driver *driver = &report->driver;
 
 	if (report->has_monitor)
-		fprintf(to, "state      %s, %" PRIu32 " of %" PRIu32
-			    " CPUs inside\n",
+		fprintf(to,
+			"state      %s, %" PRIu32 " of %" PRIu32
+			" CPUs inside\n",
 			status_state_name(report->monitor.state),
 			report->monitor.cpus_inside, report->monitor.cpus);
 	else
@@ -106,8 +115,9 @@ void status_print(FILE *to, const struct status_report *report)
 	print_reasons(to, report);
 	if (report->has_monitor)
 		print_monitor(to, report);
-	fprintf(to, "driver     ABI %" PRIu32 ", %" PRIu32 " CPUs, %" PRIu64
-		    " bytes donated, record %" PRIu64 " delivered\n",
+	fprintf(to,
+		"driver     ABI %" PRIu32 ", %" PRIu32 " CPUs, %" PRIu64
+		" bytes donated, record %" PRIu64 " delivered\n",
 		driver->abi_version, driver->cpus, driver->donated,
 		driver->delivered);
 }

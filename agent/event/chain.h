@@ -13,14 +13,14 @@
 /** Where the proof stands. */
 struct chain {
 	uint8_t nonce[RW_SHA256_SIZE]; /* of the monitor's boot */
-	uint64_t sequence; /* of the last record seen, 0: none */
-	uint8_t last[RW_SHA256_SIZE]; /* its chain value, or the nonce */
+	uint64_t sequence;	       /* of the last record seen, 0: none */
+	uint8_t last[RW_SHA256_SIZE];  /* its chain value, or the nonce */
 };
 
 enum chain_verdict {
-	CHAIN_OK, /* the next record, unchanged */
+	CHAIN_OK,      /* the next record, unchanged */
 	CHAIN_MISSING, /* records before it are missing, or it came twice */
-	CHAIN_BROKEN, /* it is the next one, and not what was chained */
+	CHAIN_BROKEN,  /* it is the next one, and not what was chained */
 };
 
 /** Starts before the first record of a boot. */

@@ -15,7 +15,7 @@
 struct clock_sample {
 	uint64_t tsc;
 	uint64_t monotonic; /* nanoseconds since boot */
-	uint64_t real; /* nanoseconds since 1970 */
+	uint64_t real;	    /* nanoseconds since 1970 */
 };
 
 /** Shortest time over which a rate is believed. */

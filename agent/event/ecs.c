@@ -31,7 +31,7 @@ static json_t *strings(const char *const *list, const char *extra)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < KIND_LIST && list[i]; i++)
+	for (size_t i = 0; list[i]; i++)
 		ecs_append(&array, json_string(list[i]));
 	if (extra)
 		ecs_append(&array, json_string(extra));
@@ -65,8 +65,9 @@ static json_t *encode_reason(const struct event *event)
 {
 	if (event->kind->kind != RW_EVENT_VIOLATION || !event->rule[0])
 		return NULL;
-	return json_sprintf("EPT write violation on a page protected by rule %s",
-			    event->rule);
+	return json_sprintf(
+		"EPT write violation on a page protected by rule %s",
+		event->rule);
 }
 
 static json_t *encode_event(const struct event *event)
@@ -117,7 +118,8 @@ static json_t *reference(const char *what, const char *id)
 	const char *dot = strchr(id, '.');
 
 	if (!dot)
-		return json_sprintf("https://attack.mitre.org/%s/%s/", what, id);
+		return json_sprintf("https://attack.mitre.org/%s/%s/", what,
+				    id);
 	return json_sprintf("https://attack.mitre.org/%s/%.*s/%s/", what,
 			    (int)(dot - id), id, dot + 1);
 }
@@ -136,14 +138,14 @@ static json_t *encode_threat(const struct event *event,
 				row->subtechnique_id, "name", row->subtechnique,
 				"reference",
 				reference("techniques", row->subtechnique_id));
-	return json_pack("{s:s s:{s:[s] s:[s] s:[o]} s:{s:[s] s:[s] s:[o] s:o*}}",
-			 "framework", "MITRE ATT&CK", "tactic", "id",
-			 row->tactic_id, "name", row->tactic, "reference",
-			 reference("tactics", row->tactic_id), "technique",
-			 "id", row->technique_id, "name", row->technique,
-			 "reference",
-			 reference("techniques", row->technique_id),
-			 "subtechnique", sub);
+	return json_pack(
+		"{s:s s:{s:[s] s:[s] s:[o]} s:{s:[s] s:[s] s:[o] s:o*}}",
+		"framework", "MITRE ATT&CK", "tactic", "id", row->tactic_id,
+		"name", row->tactic, "reference",
+		reference("tactics", row->tactic_id), "technique", "id",
+		row->technique_id, "name", row->technique, "reference",
+		reference("techniques", row->technique_id), "subtechnique",
+		sub);
 }
 
 static json_t *text_or_null(const char *text)
@@ -168,13 +170,12 @@ static json_t *encode_log(const struct event *event,
 {
 	const struct severity_row *severity = event->severity;
 
-	return json_pack("{s:s s:{s:{s:I} s:{s:I s:s} s:I}}", "level",
-			 severity->level, "syslog", "facility", "code",
-			 (json_int_t)context->facility, "severity", "code",
-			 (json_int_t)severity->syslog, "name",
-			 severity->syslog_name, "priority",
-			 (json_int_t)(context->facility * 8 +
-				      severity->syslog));
+	return json_pack(
+		"{s:s s:{s:{s:I} s:{s:I s:s} s:I}}", "level", severity->level,
+		"syslog", "facility", "code", (json_int_t)context->facility,
+		"severity", "code", (json_int_t)severity->syslog, "name",
+		severity->syslog_name, "priority",
+		(json_int_t)(context->facility * 8 + severity->syslog));
 }
 
 static char *dump(json_t *json)

@@ -41,14 +41,15 @@ static json_t *encode_access(const struct rw_event *record)
 	    record->kind != RW_EVENT_SELF_ACCESS &&
 	    record->kind != RW_EVENT_PATCH)
 		return NULL;
-	return json_pack(
-		"{s:s s:o* s:o* s:o* s:o* s:o*}", "type",
-		record->kind == RW_EVENT_SELF_ACCESS ? "any" : "write", "size",
-		bytes ? json_integer((json_int_t)size) : NULL, "gpa",
-		hex_if(record->valid & RW_EVENT_HAS_GPA, record->gpa), "gva",
-		hex_if(record->valid & RW_EVENT_HAS_GVA, record->gva),
-		"before", bytes_if(bytes, record->before, size), "attempted",
-		bytes_if(bytes, record->attempted, size));
+	return json_pack("{s:s s:o* s:o* s:o* s:o* s:o*}", "type",
+			 record->kind == RW_EVENT_SELF_ACCESS ? "any" : "write",
+			 "size", bytes ? json_integer((json_int_t)size) : NULL,
+			 "gpa",
+			 hex_if(record->valid & RW_EVENT_HAS_GPA, record->gpa),
+			 "gva",
+			 hex_if(record->valid & RW_EVENT_HAS_GVA, record->gva),
+			 "before", bytes_if(bytes, record->before, size),
+			 "attempted", bytes_if(bytes, record->attempted, size));
 }
 
 static json_t *encode_target(const struct event *event)
@@ -76,14 +77,14 @@ static json_t *encode_cpu(const struct event *event)
 
 	if (event->has_rip)
 		event_symbol(&event->rip, symbol, sizeof(symbol));
-	return json_pack(
-		"{s:I s:o* s:o* s:o* s:o* s:o*}", "id",
-		(json_int_t)record->cpu, "rip", hex_if(state, record->rip),
-		"rip_symbol", event->has_rip ? json_string(symbol) : NULL,
-		"rip_module",
-		event->has_rip ? json_string(event->rip.module) : NULL, "cr3",
-		hex_if(state, record->cr3), "cpl",
-		state ? json_integer((json_int_t)record->cpl) : NULL);
+	return json_pack("{s:I s:o* s:o* s:o* s:o* s:o*}", "id",
+			 (json_int_t)record->cpu, "rip",
+			 hex_if(state, record->rip), "rip_symbol",
+			 event->has_rip ? json_string(symbol) : NULL,
+			 "rip_module",
+			 event->has_rip ? json_string(event->rip.module) : NULL,
+			 "cr3", hex_if(state, record->cr3), "cpl",
+			 state ? json_integer((json_int_t)record->cpl) : NULL);
 }
 
 static json_t *encode_policy(const struct event *event)
@@ -133,11 +134,10 @@ static int add_detail(json_t *block, const struct rw_event *record)
 			json_pack("{s:o s:o}", "number", hex_number(detail[0]),
 				  "error", encode_error(detail[1])));
 	case RW_EVENT_POLICY_REFUSED:
-		return json_object_set_new(block, "refused",
-					   json_pack("{s:I s:o}", "serial",
-						     ecs_number(detail[0]),
-						     "error",
-						     encode_error(detail[1])));
+		return json_object_set_new(
+			block, "refused",
+			json_pack("{s:I s:o}", "serial", ecs_number(detail[0]),
+				  "error", encode_error(detail[1])));
 	case RW_EVENT_LOST:
 		return json_object_set_new(block, "lost",
 					   encode_gap(detail[0], detail[1]));
@@ -165,9 +165,9 @@ static json_t *encode_record(const struct event *event)
 		verdict_name(record->verdict), "access", encode_access(record),
 		"target", encode_target(event), "cpu", encode_cpu(event),
 		"kernel",
-		event->policy.current ? json_pack("{s:s}", "build_id",
-						  event->policy.build_id) :
-					NULL,
+		event->policy.current ?
+			json_pack("{s:s}", "build_id", event->policy.build_id) :
+			NULL,
 		"policy", encode_policy(event), "repeat", "count",
 		ecs_number(count), "suppressed", ecs_number(count - 1), "clock",
 		event->time_from_tsc ? "tsc" : "receipt", "chain", chain,
@@ -191,14 +191,13 @@ static json_t *encode_rules(const struct rw_status *status)
 		const char *mode = mode_name(rule->mode);
 
 		text_name(name, sizeof(name), rule->name, RW_POLICY_NAME_SIZE);
-		ecs_append(
-			&rules,
-			json_pack("{s:I s:s s:s s:s s:I s:I}", "id",
-				  (json_int_t)rule->id, "name", name, "target",
-				  target_name(rule->target), "mode",
-				  mode ? mode : "unknown", "pages",
-				  ecs_number(rule->pages), "hits",
-				  ecs_number(rule->hits)));
+		ecs_append(&rules,
+			   json_pack("{s:I s:s s:s s:s s:I s:I}", "id",
+				     (json_int_t)rule->id, "name", name,
+				     "target", target_name(rule->target),
+				     "mode", mode ? mode : "unknown", "pages",
+				     ecs_number(rule->pages), "hits",
+				     ecs_number(rule->hits)));
 	}
 	return rules;
 }
@@ -210,7 +209,8 @@ static json_t *encode_status(const struct rw_status *status)
 
 	return json_pack(
 		"{s:s s:I s:I s:o s:{s:I s:I s:I} s:{s:I s:I s:I s:I}}",
-		"state", states[status->state <= RW_STATE_ARMED ? status->state : 0],
+		"state",
+		states[status->state <= RW_STATE_ARMED ? status->state : 0],
 		"cpus", (json_int_t)status->cpus, "cpus_inside",
 		(json_int_t)status->cpus_inside, "rules", encode_rules(status),
 		"memory", "pages", ecs_number(status->memory_pages), "free",
@@ -229,13 +229,12 @@ static json_t *encode_hops(const struct event *event)
 	for (size_t i = 0; i < event->hop_count; i++) {
 		const struct event_hop *hop = &event->hops[i];
 
-		ecs_append(
-			&hops, json_pack("{s:s s:I s:I s:I s:I}", "name",
-					hop->name, "received",
-					ecs_number(hop->received), "delivered",
-					ecs_number(hop->delivered), "dropped",
-					ecs_number(hop->dropped), "queued",
-					ecs_number(hop->queued)));
+		ecs_append(&hops,
+			   json_pack("{s:s s:I s:I s:I s:I}", "name", hop->name,
+				     "received", ecs_number(hop->received),
+				     "delivered", ecs_number(hop->delivered),
+				     "dropped", ecs_number(hop->dropped),
+				     "queued", ecs_number(hop->queued)));
 	}
 	return hops;
 }
@@ -286,7 +285,8 @@ json_t *ecs_ringwall(const struct event *event,
 				  (json_int_t)ECS_RINGWALL_VERSION, "origin",
 				  "agent", "policy", encode_policy(event));
 	if (block && event_attack(event) != ATTACK_NONE &&
-	    json_object_set_new(block, "attack_version", json_string(version))) {
+	    json_object_set_new(block, "attack_version",
+				json_string(version))) {
 		json_decref(block);
 		return NULL;
 	}

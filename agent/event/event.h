@@ -14,8 +14,8 @@
 #include "agent/event/kinds.h"
 #include "agent/event/symbols.h"
 
-#define EVENT_ID_SIZE 64
-#define EVENT_HOPS 10
+#define EVENT_ID_SIZE  64
+#define EVENT_HOPS     10
 #define EVENT_HOP_NAME 64
 
 /** What one hop between the monitor and the SIEM has done so far. */
@@ -49,30 +49,30 @@ struct event_policy {
 	char key_id[2 * RW_KEY_ID_SIZE + 1];
 	char build_id[2 * RW_BUILD_ID_SIZE + 1];
 	uint64_t serial; /* 0: none in force */
-	bool current; /* name, digest... belong to this serial */
+	bool current;	 /* name, digest... belong to this serial */
 };
 
 struct event {
 	const struct kind_row *kind;
 	const struct severity_row *severity;
 	char id[EVENT_ID_SIZE]; /* the same event has the same id, always */
-	uint64_t time; /* nanoseconds since 1970 */
-	uint64_t created; /* when the agent had it */
-	bool time_from_tsc; /* else time is that of receipt */
-	bool from_monitor; /* record holds a record of the monitor */
+	uint64_t time;		/* nanoseconds since 1970 */
+	uint64_t created;	/* when the agent had it */
+	bool time_from_tsc;	/* else time is that of receipt */
+	bool from_monitor;	/* record holds a record of the monitor */
 	struct rw_event record;
 	char rule[RW_POLICY_NAME_SIZE + 1]; /* cleaned; empty: none */
 	struct event_policy policy;
 	char nonce[2 * RW_SHA256_SIZE + 1]; /* empty: monitor never answered */
-	bool has_target; /* target names what was written */
-	bool has_rip; /* rip names who wrote */
+	bool has_target;		    /* target names what was written */
+	bool has_rip;			    /* rip names who wrote */
 	struct symbol target;
 	struct symbol rip;
 
 	/* The agent's own, by kind */
 	struct event_proof proof;
 	struct event_drop drop;
-	uint32_t error; /* AGENT_MONITOR_SILENT: enum rw_error */
+	uint32_t error;		 /* AGENT_MONITOR_SILENT: enum rw_error */
 	struct rw_status status; /* AGENT_HEARTBEAT */
 	struct event_hop hops[EVENT_HOPS]; /* AGENT_HEARTBEAT */
 	size_t hop_count;
@@ -82,7 +82,7 @@ struct event {
 struct event_context {
 	struct host host;
 	const char *attack_version; /* of MITRE ATT&CK, a known one */
-	unsigned int facility; /* of syslog, 0 to 23 */
+	unsigned int facility;	    /* of syslog, 0 to 23 */
 };
 
 /** Writes one sentence that says it all; cut to size. */

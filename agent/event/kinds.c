@@ -9,76 +9,95 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Columns that <ringwall/event.h> does not have, by name of the kind. */
-#define HOST_ATTACK { "intrusion_detection", "host", NULL }
-#define HOST_ONLY { "host", NULL }
+/* ECS event.category and event.type: lists that end with NULL. */
+static const char *const category_attack[] = { "intrusion_detection", "host",
+					       NULL };
+static const char *const category_host[] = { "host", NULL };
+static const char *const category_settings[] = { "configuration", "host",
+						 NULL };
+static const char *const category_settings_attack[] = { "intrusion_detection",
+							"configuration", NULL };
+static const char *const type_access[] = { "access", NULL };
+static const char *const type_change[] = { "change", NULL };
+static const char *const type_error[] = { "error", NULL };
+static const char *const type_info[] = { "info", NULL };
+static const char *const type_start[] = { "start", NULL };
 
-#define ROW_VIOLATION                                                          \
-	"alert", HOST_ATTACK, { "change", NULL }, "protected-memory-write",    \
-		"ringwall.violation", SEVERITY_HIGH, ATTACK_ROOTKIT
-#define ROW_SELF_ACCESS                                                        \
-	"alert", HOST_ATTACK, { "access", NULL }, "monitor-memory-access",     \
-		"ringwall.violation", SEVERITY_CRITICAL, ATTACK_DEFENSES
-#define ROW_REGISTER                                                           \
-	"alert", HOST_ATTACK, { "change", NULL }, "pinned-register-write",     \
-		"ringwall.violation", SEVERITY_HIGH, ATTACK_ESCALATION
-#define ROW_HYPERCALL                                                          \
-	"alert", HOST_ATTACK, { "access", NULL }, "hypercall-refused",         \
-		"ringwall.violation", SEVERITY_MEDIUM, ATTACK_DEFENSES
-#define ROW_ENABLED                                                            \
-	"event", HOST_ONLY, { "start", NULL }, "monitor-enabled",              \
-		"ringwall.lifecycle", SEVERITY_INFO, ATTACK_NONE
-#define ROW_POLICY_LOADED                                                      \
-	"event", { "configuration", "host", NULL }, { "change", NULL },        \
-		"policy-loaded", "ringwall.lifecycle", SEVERITY_INFO,          \
-		ATTACK_NONE
-#define ROW_POLICY_REFUSED                                                     \
-	"alert", { "intrusion_detection", "configuration", NULL },             \
-		{ "change", NULL }, "policy-refused", "ringwall.lifecycle",    \
-		SEVERITY_HIGH, ATTACK_DEFENSES
-#define ROW_PATCH                                                              \
-	"event", HOST_ONLY, { "change", NULL }, "kernel-text-patch",           \
-		"ringwall.patch", SEVERITY_INFO, ATTACK_NONE
-#define ROW_TEST                                                               \
-	"alert", HOST_ONLY, { "info", NULL }, "test-alert",                    \
-		"ringwall.health", SEVERITY_INFO, ATTACK_NONE
-#define ROW_LOST                                                               \
-	"alert", HOST_ONLY, { "info", NULL }, "records-lost",                  \
-		"ringwall.health", SEVERITY_HIGH, ATTACK_NONE
-#define ROW_MONITOR_FAULT                                                      \
-	"alert", HOST_ONLY, { "end", "error", NULL }, "monitor-fault",         \
-		"ringwall.health", SEVERITY_CRITICAL, ATTACK_NONE
+/* Columns that <ringwall/event.h> does not have, by name of the kind. */
+/* clang-format off */
+#define ROW_VIOLATION \
+	"alert", category_attack, type_change, "protected-memory-write", \
+	"ringwall.violation", SEVERITY_HIGH, ATTACK_ROOTKIT
+#define ROW_SELF_ACCESS \
+	"alert", category_attack, type_access, "monitor-memory-access", \
+	"ringwall.violation", SEVERITY_CRITICAL, ATTACK_DEFENSES
+#define ROW_REGISTER \
+	"alert", category_attack, type_change, "pinned-register-write", \
+	"ringwall.violation", SEVERITY_HIGH, ATTACK_ESCALATION
+#define ROW_HYPERCALL \
+	"alert", category_attack, type_access, "hypercall-refused", \
+	"ringwall.violation", SEVERITY_MEDIUM, ATTACK_DEFENSES
+#define ROW_ENABLED \
+	"event", category_host, type_start, "monitor-enabled", \
+	"ringwall.lifecycle", SEVERITY_INFO, ATTACK_NONE
+#define ROW_POLICY_LOADED \
+	"event", category_settings, type_change, "policy-loaded", \
+	"ringwall.lifecycle", SEVERITY_INFO, ATTACK_NONE
+#define ROW_POLICY_REFUSED \
+	"alert", category_settings_attack, type_change, "policy-refused", \
+	"ringwall.lifecycle", SEVERITY_HIGH, ATTACK_DEFENSES
+#define ROW_PATCH \
+	"event", category_host, type_change, "kernel-text-patch", \
+	"ringwall.patch", SEVERITY_INFO, ATTACK_NONE
+#define ROW_TEST \
+	"alert", category_host, type_info, "test-alert", \
+	"ringwall.health", SEVERITY_INFO, ATTACK_NONE
+#define ROW_LOST \
+	"alert", category_host, type_info, "records-lost", \
+	"ringwall.health", SEVERITY_HIGH, ATTACK_NONE
+#define ROW_MONITOR_FAULT \
+	"alert", category_host, type_error, "monitor-fault", \
+	"ringwall.health", SEVERITY_CRITICAL, ATTACK_NONE
+/* clang-format on */
 
 static const struct kind_row kinds[] = {
 #define X(name, number, code, text) { number, code, text, ROW_##name },
 	RW_EVENT_KINDS(X)
 #undef X
-	{ AGENT_HEARTBEAT, "RW4001", "heartbeat", "state", HOST_ONLY,
-	  { "info", NULL }, "heartbeat", "ringwall.health", SEVERITY_INFO,
-	  ATTACK_NONE },
+		{ AGENT_HEARTBEAT, "RW4001", "heartbeat", "state",
+		  category_host, type_info, "heartbeat", "ringwall.health",
+		  SEVERITY_INFO, ATTACK_NONE },
 	{ AGENT_CHAIN_BROKEN, "RW4002", "chain of records broken", "alert",
-	  HOST_ATTACK, { "info", NULL }, "record-chain-broken",
-	  "ringwall.health", SEVERITY_CRITICAL, ATTACK_DEFENSES },
+	  category_attack, type_info, "record-chain-broken", "ringwall.health",
+	  SEVERITY_CRITICAL, ATTACK_DEFENSES },
 	{ AGENT_RECORDS_MISSING, "RW4003", "records missing", "alert",
-	  HOST_ATTACK, { "info", NULL }, "records-missing", "ringwall.health",
+	  category_attack, type_info, "records-missing", "ringwall.health",
 	  SEVERITY_CRITICAL, ATTACK_DEFENSES },
 	{ AGENT_RECORDS_DROPPED, "RW4004", "records dropped on the way out",
-	  "alert", HOST_ONLY, { "info", NULL }, "records-dropped",
+	  "alert", category_host, type_info, "records-dropped",
 	  "ringwall.health", SEVERITY_MEDIUM, ATTACK_NONE },
 	{ AGENT_MONITOR_SILENT, "RW4005", "monitor does not answer", "alert",
-	  HOST_ATTACK, { "info", NULL }, "monitor-silent", "ringwall.health",
+	  category_attack, type_info, "monitor-silent", "ringwall.health",
 	  SEVERITY_CRITICAL, ATTACK_DEFENSES },
 };
 
 /* A monitor newer than this agent: loud, since nobody can say what it means. */
 static const struct kind_row kind_unknown = {
-	0, "RW0000", "record of a kind this agent does not know", "alert",
-	HOST_ONLY, { "info", NULL }, "unknown-record", "ringwall.health",
-	SEVERITY_HIGH, ATTACK_NONE
+	0,
+	"RW0000",
+	"record of a kind this agent does not know",
+	"alert",
+	category_host,
+	type_info,
+	"unknown-record",
+	"ringwall.health",
+	SEVERITY_HIGH,
+	ATTACK_NONE
 };
 
 static const struct severity_row severities[] = {
-	[SEVERITY_INFO] = { 1, "info", 6, "Informational", "informational", 21 },
+	[SEVERITY_INFO] = { 1, "info", 6, "Informational", "informational",
+			    21 },
 	[SEVERITY_LOW] = { 2, "low", 5, "Notice", "notice", 21 },
 	[SEVERITY_MEDIUM] = { 3, "medium", 4, "Warning", "warning", 47 },
 	[SEVERITY_HIGH] = { 4, "high", 2, "Critical", "critical", 73 },

@@ -36,7 +36,7 @@ struct severity_row {
 	unsigned int syslog; /* RFC 5424 severity */
 	const char *syslog_name;
 	const char *level; /* ECS log.level */
-	unsigned int ecs; /* ECS event.severity */
+	unsigned int ecs;  /* ECS event.severity */
 };
 
 /** The row of a severity; that of "medium" for a number that is none. */
@@ -50,15 +50,13 @@ enum attack {
 	ATTACK_DEFENSES, /* somebody works against the monitor */
 };
 
-#define KIND_LIST 3
-
 struct kind_row {
 	uint32_t kind;
 	const char *code; /* "RW1001", for the SIEM's rules; ABI */
 	const char *text;
 	const char *ecs_kind;
-	const char *category[KIND_LIST]; /* ends with NULL */
-	const char *type[KIND_LIST];
+	const char *const *category; /* ends with NULL */
+	const char *const *type;     /* the same */
 	const char *action;
 	const char *dataset;
 	enum severity severity; /* where the record names none */

@@ -150,7 +150,8 @@ static void add_record(struct line *line, const struct event *event)
 		    error_text((uint32_t)record->detail[1]));
 		break;
 	case RW_EVENT_LOST:
-		add(line, "Records lost in the monitor: %" PRIu64 " to %" PRIu64,
+		add(line,
+		    "Records lost in the monitor: %" PRIu64 " to %" PRIu64,
 		    record->detail[0], record->detail[1]);
 		break;
 	case RW_EVENT_MONITOR_FAULT:
@@ -172,11 +173,13 @@ void event_message(const struct event *event, char *out, size_t size)
 	}
 	switch (event->kind->kind) {
 	case AGENT_CHAIN_BROKEN:
-		add(&line, "Record %" PRIu64 " is not the one that the monitor wrote",
+		add(&line,
+		    "Record %" PRIu64 " is not the one that the monitor wrote",
 		    event->proof.found);
 		break;
 	case AGENT_RECORDS_MISSING:
-		add(&line, "Expected record %" PRIu64 " of the monitor, got %" PRIu64,
+		add(&line,
+		    "Expected record %" PRIu64 " of the monitor, got %" PRIu64,
 		    event->proof.expected, event->proof.found);
 		break;
 	case AGENT_RECORDS_DROPPED:

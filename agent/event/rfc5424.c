@@ -163,7 +163,8 @@ static void put_data(struct writer *writer, const struct rfc5424 *how,
 	put(writer, "][meta");
 	param_number(writer, "sequenceId", how->sequence_id);
 	param_number(writer, "sysUpTime", how->uptime);
-	put(writer, "][origin software=\"ringwalld\" swVersion=\"%s\" enterpriseId=\"%s\"]",
+	put(writer,
+	    "][origin software=\"ringwalld\" swVersion=\"%s\" enterpriseId=\"%s\"]",
 	    RINGWALL_VERSION, RFC5424_ENTERPRISE);
 }
 
@@ -185,9 +186,8 @@ static size_t encode(const struct rfc5424 *how, const struct event *event,
 
 /* With "@cee: " before the JSON. */
 static size_t encode_json(const struct rfc5424 *how, const struct event *event,
-			  const struct event_context *context,
-			  const char *json, bool truncated, char *out,
-			  size_t size)
+			  const struct event_context *context, const char *json,
+			  bool truncated, char *out, size_t size)
 {
 	char *payload;
 	size_t used;

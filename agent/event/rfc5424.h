@@ -11,7 +11,7 @@
 
 /** Largest message over UDP, and over everything else. */
 #define RFC5424_UDP_MAX 2048
-#define RFC5424_MAX 8192
+#define RFC5424_MAX	8192
 
 /** The number that RFC 5612 sets aside for documentation: none is registered. */
 #define RFC5424_ENTERPRISE "32473"
@@ -21,7 +21,7 @@
 
 struct rfc5424 {
 	unsigned int facility; /* 0 to 23 */
-	uint32_t sequence_id; /* 1 or more, of this sender's messages */
+	uint32_t sequence_id;  /* 1 or more, of this sender's messages */
 	uint32_t process_id;
 	uint64_t uptime; /* of the host, in hundredths of seconds */
 };

@@ -119,12 +119,12 @@ static void look_up(struct source *source, struct event *event)
 	if (!source->symbols)
 		source->symbols = symbols_load(source->paths);
 	if (record->valid & RW_EVENT_HAS_CPU_STATE)
-		event->has_rip = symbols_find(source->symbols, record->rip,
-					      &event->rip);
+		event->has_rip =
+			symbols_find(source->symbols, record->rip, &event->rip);
 	if (record->valid & RW_EVENT_HAS_GPA &&
 	    symbols_of_physical(source->symbols, record->gpa, &address))
-		event->has_target = symbols_find(source->symbols, address,
-						 &event->target);
+		event->has_target =
+			symbols_find(source->symbols, address, &event->target);
 	if (!event->has_target && record->valid & RW_EVENT_HAS_GVA)
 		event->has_target = symbols_find(source->symbols, record->gva,
 						 &event->target);
@@ -132,16 +132,15 @@ static void look_up(struct source *source, struct event *event)
 
 static void event_of_record(struct source *source,
 			    const struct rw_event *record,
-			    const struct clock_sample *now,
-			    struct event *event)
+			    const struct clock_sample *now, struct event *event)
 {
 	start_event(source, record->kind, now, event);
 	event->from_monitor = true;
 	event->record = *record;
 	if (record->severity)
 		event->severity = severity_find(record->severity);
-	event->time_from_tsc = clock_of_tsc(&source->base, now, record->tsc,
-					    &event->time);
+	event->time_from_tsc =
+		clock_of_tsc(&source->base, now, record->tsc, &event->time);
 	make_id(event->id, source->chain.nonce, record->sequence);
 	text_name(event->rule, sizeof(event->rule), record->rule_name,
 		  sizeof(record->rule_name));

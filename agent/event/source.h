@@ -20,20 +20,20 @@
 typedef void source_sink(void *argument, const struct event *event);
 
 struct source {
-	int fd; /* of the device, -1: not open */
+	int fd;		   /* of the device, -1: not open */
 	const char *state; /* file for the chain, NULL: none kept */
 	const struct symbols_paths *paths; /* NULL: no symbols wanted */
-	struct symbols *symbols; /* loaded with the first address */
+	struct symbols *symbols;	   /* loaded with the first address */
 	struct chain chain;
 	struct clock_sample base;
 	struct rw_status status; /* the last good answer */
-	enum rw_error error; /* of the last status call */
+	enum rw_error error;	 /* of the last status call */
 	bool asked; /* for the status, for a record of the present batch */
 	uint8_t run[SOURCE_RUN_SIZE]; /* random, for ids of own events */
-	uint64_t own; /* own events made */
-	uint64_t records; /* read from the device */
-	uint64_t missing; /* holes found */
-	uint64_t broken; /* changed records found */
+	uint64_t own;		      /* own events made */
+	uint64_t records;	      /* read from the device */
+	uint64_t missing;	      /* holes found */
+	uint64_t broken;	      /* changed records found */
 };
 
 /**

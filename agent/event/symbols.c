@@ -16,7 +16,7 @@
 #define KERNEL_HALF 0xffff800000000000ULL
 /* A kernel has some 200,000; more than this is no symbol table. */
 #define SYMBOLS_MAX (1U << 21)
-#define LINE_SIZE 640
+#define LINE_SIZE   640
 
 struct entry {
 	uint64_t address;
@@ -30,7 +30,7 @@ struct symbols {
 	char *names;
 	size_t names_used, names_room;
 	uint64_t start, end; /* of the kernel image: _text and _end */
-	uint64_t physical; /* of _text, 0: not known */
+	uint64_t physical;   /* of _text, 0: not known */
 };
 
 const struct symbols_paths symbols_of_kernel = {

@@ -14,7 +14,7 @@
 
 struct symbol {
 	char name[SYMBOL_NAME_SIZE]; /* cleaned; empty: only the module is known */
-	char module[64]; /* "vmlinux" for the kernel itself */
+	char module[64];	     /* "vmlinux" for the kernel itself */
 	uint64_t offset; /* from the symbol, or from the module's start */
 };
 
