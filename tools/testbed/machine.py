@@ -32,7 +32,7 @@ WALL_SECONDS = 900  # only for an emulator that no longer counts ticks
 CPU = "corei7_icelake_u"
 HIDDEN = "clearcpuid=580,158,306,304,515"
 COMMAND_LINE = ("console=ttyS0,115200 quiet tsc=reliable "
-                f"tsc_early_khz={IPS // 1000} no_timer_check nomodeset "
+                f"tsc_early_khz={IPS // 1000} no_timer_check nomodeset idle=halt "
                 f"cryptomgr.notests panic=-1 {HIDDEN}")
 
 BOCHSRC = """\
@@ -241,8 +241,7 @@ def snapshot(config):
 
 def make_snapshot(config, final):
     work = final.with_name("making," + final.name)
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
+    empty(work)
     disk.payload_disk(work / "payload.img", b"")
     result = boot(work, config, [f"limit {BOOT_TICKS}", "c", "save state"], " snapshot")
     booted = "guest: booted" in (work / "output.txt").read_text(errors="replace")
@@ -251,12 +250,17 @@ def make_snapshot(config, final):
     work.rename(final)
 
 
-def run(config, directory, folder, ticks, show=None, fresh=False, debug=None):
-    """Runs directory/run.sh in the guest for at most ticks, with folder (made
-    anew) for the logs. fresh: boot instead of restoring, for what a restored
-    machine lacks. debug: commands for Bochs's debugger in place of the limit."""
+def empty(folder):
+    """folder, made anew."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    return folder
+
+
+def run(config, directory, folder, ticks, show=None, fresh=False, debug=None):
+    """Runs directory/run.sh in the guest for at most ticks, with folder for the
+    logs. fresh: boot instead of restoring, for what a restored
+    machine lacks. debug: commands for Bochs's debugger in place of the limit."""
     disk.payload_disk(folder / "payload.img", payload(directory))
     script = debug or [f"limit {ticks + (BOOT_TICKS if fresh else 0)}", "c"]
     if fresh:

@@ -6,12 +6,7 @@ import sys
 from pathlib import Path
 
 from testbed import machine
-
-
-def place(text):
-    """SLIDE or SLIDE+OFFSET."""
-    slide, _, offset = text.partition("+")
-    return int(slide, 0), int(offset or "0", 0)
+from testbed.scenario import place
 
 
 def main():
@@ -34,7 +29,8 @@ def main():
     parser.add_argument("payload", type=Path, metavar="PAYLOAD_DIR")
     args = parser.parse_args()
     config = machine.Config(args.kernel, args.cpus, *args.slide, args.mitigations)
-    result = machine.run(config, args.payload, machine.BUILD / "runs" / args.name,
+    folder = machine.empty(machine.BUILD / "runs" / args.name)
+    result = machine.run(config, args.payload, folder,
                          int(args.ticks), lambda line: print(line, flush=True), args.fresh,
                          args.debug and args.debug.read_text().splitlines())
     if result.status is None:

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""What goes into a scenario's payload. A scenario asks by name (`needs:`); adding
+something to ask for is one function here."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+
+from testbed import machine
+
+TESTS = machine.TOP / "tests"
+
+
+def copy(source, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def ringwall(payload, config):
+    """The product: bin/ringwall, bin/ringwalld, ringwall.ko, monitor.elf."""
+    for name, place in (("agent/ringwall", "bin/ringwall"), ("agent/ringwalld", "bin/ringwalld"),
+                        ("driver/ringwall.ko", "ringwall.ko"),
+                        ("monitor/monitor.elf", "monitor.elf")):
+        copy(machine.BUILD / name, payload / place)
+
+
+def policy(payload, config):
+    """trust/: the key the monitor is told to trust; policy/NAME.rwp: each
+    tests/scenarios/policy/NAME.yaml built for this kernel and signed with it."""
+    store = machine.BUILD / "policy" / config.kernel
+    store.mkdir(parents=True, exist_ok=True)
+    with open(store / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make_policies(store, machine.BUILD / "kernel" / config.kernel / "vmlinuz")
+    for folder in ("trust", "policy"):
+        shutil.copytree(store / folder, payload / folder)
+
+
+def make_policies(store, vmlinuz):
+    tool, key = machine.BUILD / "agent/ringwall", store / "key.pem"
+    for folder in ("trust", "policy"):
+        (store / folder).mkdir(exist_ok=True)
+    if not key.exists():
+        machine.command(tool, "keygen", "-o", key, "--public", store / "trust/test.pub")
+    for source in sorted((TESTS / "scenarios/policy").glob("*.yaml")):
+        signed = store / "policy" / (source.stem + ".rwp")
+        newest = max(source.stat().st_mtime, tool.stat().st_mtime, key.stat().st_mtime)
+        if signed.exists() and signed.stat().st_mtime > newest:
+            continue
+        fresh = store / (source.stem + ".new")
+        machine.command(tool, "policy", "build", "-k", vmlinuz, source, "-o", fresh)
+        machine.command(tool, "policy", "sign", "-k", key, fresh)
+        fresh.rename(signed)
+
+
+def attack(payload, config):
+    """attack/: the attack modules."""
+    for module in (machine.BUILD / "tests/attack").glob("*.ko"):
+        copy(module, payload / "attack" / module.name)
+
+
+def stress_ng(payload, config):
+    copy(shutil.which("stress-ng"), payload / "bin/stress-ng")
+
+
+def kvm(payload, config):
+    """modules/: the kernel's own KVM."""
+    for name in ("irqbypass", "kvm", "kvm-intel"):
+        copy(machine.kernel_module(config.kernel, name), payload / "modules" / f"{name}.ko")
+
+
+NEEDS = {"ringwall": ringwall, "policy": policy, "attack": attack,
+         "stress-ng": stress_ng, "kvm": kvm}
+
+RUN = """\
+. ./environment
+. ./lib.sh
+. ./scenario
+finish
+"""
+
+
+def fill(payload, scenario, config, port):
+    """Everything the case's guest finds in /payload."""
+    copy(TESTS / "guest/lib.sh", payload / "lib.sh")
+    copy(scenario.path, payload / "scenario")
+    (payload / "run.sh").write_text(RUN)
+    (payload / "environment").write_text(config.environment() + f"PORT={port}\n")
+    for name in scenario.needs:
+        if name not in NEEDS:
+            raise ValueError(f"{scenario.path}: nothing known as '{name}'")
+        NEEDS[name](payload, config)
+    for path in (payload / "bin").glob("*"):
+        os.chmod(path, 0o755)
