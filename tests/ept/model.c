@@ -100,7 +100,8 @@ struct request model_draw(const struct model *model, uint64_t *seed)
 		.permissions = permissions[draw_below(seed, 7)],
 		.type = types[draw_below(seed, 6)],
 	};
-	uint64_t length = 1 + draw_below(seed, 1ULL << draw_below(seed, 11));
+	uint64_t bits = 1 + draw_below(seed, 11);
+	uint64_t length = 1 + draw_below(seed, 1ULL << draw_below(seed, bits));
 	bool too_far = draw_below(seed, 10) == 0;
 	unsigned int state = model->cell[change.first].state;
 

@@ -133,7 +133,7 @@ static void run_episodes(void (*shape)(struct model *model),
 		shape(run.model);
 		for (unsigned int j = 1; j <= updates; j++) {
 			random_update(&run);
-			if (j % 32)
+			if (j % 64)
 				continue;
 			fake_audit(run.fake, &run.ept, 0);
 			model_check(run.model, run.fake, &run.ept, 0,
@@ -191,7 +191,7 @@ static void everything(struct model *model)
 static void pages_agree_with_the_model(void **state)
 {
 	(void)state;
-	run_episodes(pages_around_a_gib, all_features(), 1, 220, 1500);
+	run_episodes(pages_around_a_gib, all_features(), 1, 180, 1500);
 }
 
 static void pages_without_1g_leaves_agree_with_the_model(void **state)
@@ -206,13 +206,13 @@ static void pages_without_1g_leaves_agree_with_the_model(void **state)
 static void edges_agree_with_the_model(void **state)
 {
 	(void)state;
-	run_episodes(edges_around_a_root_entry, all_features(), 3, 100, 500);
+	run_episodes(edges_around_a_root_entry, all_features(), 3, 40, 500);
 }
 
 static void the_whole_address_space_agrees_with_the_model(void **state)
 {
 	(void)state;
-	run_episodes(everything, all_features(), 4, 10, 64);
+	run_episodes(everything, all_features(), 4, 6, 64);
 }
 
 int main(void)

@@ -250,14 +250,15 @@ static void enter(unsigned int n, uint64_t *seed)
 	cpu->where = GUEST;
 }
 
-/* The oldest generation that some CPU may still be in. */
+/* The newest generation that every CPU has ever been seen to have reached. */
+static uint64_t reached = 1;
+
 static uint64_t oldest(void)
 {
-	uint64_t generation = sync.generation;
-
-	while (generation > 1 && !ept_sync_reached(&sync, generation))
-		generation--;
-	return generation;
+	while (reached < sync.generation &&
+	       ept_sync_reached(&sync, reached + 1))
+		reached++;
+	return reached;
 }
 
 /* One access: by what is cached, or by a walk, which the CPU may cache. */

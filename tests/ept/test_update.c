@@ -584,7 +584,7 @@ static void a_cpu_sees_all_of_an_update_or_nothing_of_it(void **state)
 	(void)state;
 	shape(&before);
 	before.mtrr = &mtrr;
-	while (commits < 1000) {
+	while (commits < 400) {
 		struct ept_update update;
 		struct ept_obligation owed;
 		uint64_t old_root[512];
