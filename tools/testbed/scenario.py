@@ -9,8 +9,8 @@ its header names. The header is comment lines `# key: value`:
   ticks:   instructions after which the guest counts as hung (default 1e9)
   boot:    fresh, for what a restored machine lacks
 
-NAME.host beside it, if there is one, is a shell script called on the host with
-`prepare` (before the payload is packed, in its folder), `start` and `check`."""
+NAME.host beside it, if there is one, is the host's part: shell functions `prepare`
+(may still change the payload), `start` and `check`, see host.sh."""
 
 import itertools
 import os
@@ -108,8 +108,9 @@ def free_port():
 
 
 class HostSide:
-    """The scenario's part on the host. It leaves the process ids of what it
-    started in RUN/*.pid; they are ended with the run."""
+    """The scenario's part on the host, with RUN, PAYLOAD, PORT (free, TCP and UDP),
+    BUILD, TOP and VMLINUZ in its environment. It leaves the process ids of what it
+    starts in RUN/*.pid; they are ended with the run."""
 
     def __init__(self, case, folder):
         self.script, self.folder = case.scenario.host, folder
@@ -121,7 +122,7 @@ class HostSide:
     def call(self, verb):
         if not self.script:
             return []
-        done = subprocess.run(["sh", self.script, verb], cwd=self.folder, text=True,
+        done = subprocess.run(["sh", machine.HERE / "host.sh", self.script, verb], cwd=self.folder, text=True,
                               env=self.environment, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=120)
         if done.returncode:

@@ -67,7 +67,8 @@ def ctest(count, folder, label):
     report = folder / f"ctest-{label}.xml"
     report.unlink(missing_ok=True)
     _, lines = quiet(f"ctest-{label}", "ctest", "--test-dir", folder, "-L", f"^{label}$",
-                     f"-j{JOBS}", "--output-junit", report, "--no-tests=error")
+                     f"-j{JOBS}", "--output-junit", report, "--no-tests=error",
+                     "--test-output-size-passed", "1000000")
     if not report.exists():
         count.add(f"{label} tests", 0, ["ctest finds tests to run"], lines[-TAIL:])
         return

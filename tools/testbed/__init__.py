@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The test bed: Bochs, Debian's kernels, scenarios. Start reading at machine.py."""
