@@ -12,8 +12,8 @@ static bool bit(uint64_t value, unsigned int n)
 
 const char *ept_error_text(enum ept_error error)
 {
-#define TEXT(name, text) [name] = text,
-	static const char *const texts[] = {EPT_ERRORS(TEXT)};
+#define TEXT(name, text) [name] = (text),
+	static const char *const texts[] = { EPT_ERRORS(TEXT) };
 #undef TEXT
 
 	return (unsigned int)error < EPT_ERROR_COUNT ? texts[error] :
@@ -82,12 +82,12 @@ enum ept_error ept_init(struct ept *ept, struct ept_features features,
 
 void ept_destroy(struct ept *ept)
 {
-	struct ept_pages pages = {0};
+	struct ept_pages pages = { 0 };
 
 	ept_pages_collect(ept, &pages, ept->root, NULL, EPT_LEVELS);
 	ept_pages_push(ept, &pages, ept->root);
 	ept_pages_free(ept, &pages);
-	*ept = (struct ept){0};
+	*ept = (struct ept){ 0 };
 }
 
 uint64_t ept_pointer(const struct ept *ept)

@@ -207,7 +207,8 @@ EPT_MUST_USE enum ept_error ept_map(struct ept_update *update, gpa_t gpa,
 
 /**
  * Maps an empty range one to one, with the memory types of the MTRRs. Also for
- * a further stretch on demand (a whole GiB takes one leaf).
+ * a further stretch on demand (a whole GiB takes one leaf); EPT_ERR_MAPPED then
+ * may mean that another CPU was first, so look again.
  *
  * Errors: EPT_ERR_PERMISSIONS, EPT_ERR_MAPPED, EPT_ERR_TAKEN.
  */

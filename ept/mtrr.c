@@ -24,9 +24,9 @@ struct fixed_block {
 };
 
 static const struct fixed_block fixed_blocks[] = {
-	{0xc0000, 0x1000, 3},
-	{0x80000, 0x4000, 1},
-	{0x00000, 0x10000, 0},
+	{ 0xc0000, 0x1000, 3 },
+	{ 0x80000, 0x4000, 1 },
+	{ 0x00000, 0x10000, 0 },
 };
 
 bool memory_type_valid(uint64_t type)

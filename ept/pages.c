@@ -55,7 +55,7 @@ void ept_pages_append(const struct ept *ept, struct ept_pages *pages,
 	} else if (from->count) {
 		*pages = *from;
 	}
-	*from = (struct ept_pages){0};
+	*from = (struct ept_pages){ 0 };
 }
 
 void ept_pages_free(const struct ept *ept, struct ept_pages *pages)
@@ -67,7 +67,7 @@ void ept_pages_free(const struct ept *ept, struct ept_pages *pages)
 		pages->count--;
 		ept->ops->page_free(ept->ctx, table);
 	}
-	*pages = (struct ept_pages){0};
+	*pages = (struct ept_pages){ 0 };
 }
 
 void ept_pages_collect(const struct ept *ept, struct ept_pages *pages,

@@ -41,8 +41,8 @@ static enum ept_error apply(struct ept_update *update,
 /** Whether the CPU takes a leaf at this level for the frame. */
 static bool leaf_fits(const struct ept *ept, unsigned int level, uint64_t frame)
 {
-	const bool available[] = {false, true, ept->features.leaf_2m,
-				  ept->features.leaf_1g, false};
+	const bool available[] = { false, true, ept->features.leaf_2m,
+				   ept->features.leaf_1g, false };
 
 	return available[level] && frame % ept_size(level) == 0;
 }
@@ -226,7 +226,7 @@ enum ept_error ept_map(struct ept_update *update, gpa_t gpa, hpa_t hpa,
 		       uint64_t size, uint64_t permissions,
 		       enum memory_type type)
 {
-	const struct change change = {MAP, permissions, type, hpa.v - gpa.v};
+	const struct change change = { MAP, permissions, type, hpa.v - gpa.v };
 	enum ept_error error = ept_check_range(update->ept, gpa.v, size);
 
 	if (!error)
@@ -244,7 +244,7 @@ static enum ept_error open_identity(struct ept_update *update,
 				    const struct mtrr_state *mtrr, gpa_t gpa,
 				    uint64_t size, uint64_t permissions)
 {
-	struct change change = {operation, permissions, MEMORY_UC, 0};
+	struct change change = { operation, permissions, MEMORY_UC, 0 };
 	enum ept_error error = ept_check_range(update->ept, gpa.v, size);
 	uint64_t to = gpa.v + size;
 	uint64_t next = gpa.v;
@@ -279,7 +279,7 @@ enum ept_error ept_give(struct ept_update *update,
 enum ept_error ept_protect(struct ept_update *update, gpa_t gpa, uint64_t size,
 			   uint64_t permissions)
 {
-	const struct change change = {PROTECT, permissions, MEMORY_UC, 0};
+	const struct change change = { PROTECT, permissions, MEMORY_UC, 0 };
 	enum ept_error error = ept_check_range(update->ept, gpa.v, size);
 
 	if (!error)
@@ -289,7 +289,7 @@ enum ept_error ept_protect(struct ept_update *update, gpa_t gpa, uint64_t size,
 
 enum ept_error ept_take(struct ept_update *update, gpa_t gpa, uint64_t size)
 {
-	const struct change change = {TAKE, 0, MEMORY_UC, 0};
+	const struct change change = { TAKE, 0, MEMORY_UC, 0 };
 	enum ept_error error = ept_check_range(update->ept, gpa.v, size);
 
 	return make(update, &change, gpa.v, size, error);
@@ -298,7 +298,7 @@ enum ept_error ept_take(struct ept_update *update, gpa_t gpa, uint64_t size)
 void ept_cancel(struct ept_update *update)
 {
 	struct ept *ept = update->ept;
-	struct ept_pages pages = {0};
+	struct ept_pages pages = { 0 };
 
 	ept_pages_collect(ept, &pages, update->root, ept->root, EPT_LEVELS);
 	ept_pages_push(ept, &pages, update->root);
@@ -310,7 +310,7 @@ struct ept_obligation ept_commit(struct ept_update *update)
 {
 	struct ept *ept = update->ept;
 	uint64_t *root = update->root;
-	struct ept_obligation owed = {0};
+	struct ept_obligation owed = { 0 };
 
 	if (update->error) {
 		ept_cancel(update);

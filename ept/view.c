@@ -13,7 +13,7 @@ void ept_view_init(struct ept_view *view, const struct ept *ept,
 {
 	uint64_t *root;
 
-	*view = (struct ept_view){.ept = ept};
+	*view = (struct ept_view){ .ept = ept };
 	for (unsigned int i = 0; i < EPT_VIEW_TABLES; i++) {
 		view->tables[i] = tables[i];
 		view->hpa[i] = ept->ops->to_hpa(ept->ctx, tables[i]);

@@ -28,6 +28,11 @@ struct model {
 };
 
 struct request {
+	unsigned int first; /* cells [first, last) */
+	unsigned int last;
+	uint64_t offset;
+	uint64_t permissions;
+	enum memory_type type;
 	enum {
 		ASK_MAP,
 		ASK_MAP_IDENTITY,
@@ -35,11 +40,6 @@ struct request {
 		ASK_TAKE,
 		ASK_GIVE
 	} what;
-	unsigned int first; /* cells [first, last) */
-	unsigned int last;
-	uint64_t offset;
-	uint64_t permissions;
-	enum memory_type type;
 };
 
 /** Starts at an address; model_add() continues to the next boundary. */

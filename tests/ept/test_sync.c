@@ -185,12 +185,12 @@ static void nothing_owed_makes_no_generation(void **state)
  * generation of late, 0 where it was taken.
  */
 struct cpu {
-	enum { PARKED, ROOT, GUEST } where;
 	struct walk tlb[PAGES];	  /* outcome WALK_VIOLATION: none cached */
 	uint64_t root_entries[2]; /* 0: none cached */
-	bool in_view;
 	struct ept_view view;
 	void *view_pages[EPT_VIEW_TABLES];
+	enum { PARKED, ROOT, GUEST } where;
+	bool in_view;
 };
 
 static const uint64_t page_at[PAGES] = {

@@ -6,6 +6,7 @@
  */
 #include "tests/ept/model.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void (*watch)(void);
@@ -19,8 +20,10 @@ static void watched_store(uint64_t *slot, uint64_t entry, int order)
 }
 
 #define __atomic_store_n watched_store
+/* NOLINTBEGIN(bugprone-suspicious-include) */
 #include "ept/pages.c"
 #include "ept/update.c"
+/* NOLINTEND(bugprone-suspicious-include) */
 #undef __atomic_store_n
 
 static struct fake *fake;
@@ -46,7 +49,11 @@ static int end_tree(void **state)
 
 static void begin(struct ept_update *update)
 {
-	assert_ept_ok(ept_begin(update, &ept));
+	enum ept_error error = ept_begin(update, &ept);
+
+	assert_ept_ok(error);
+	if (error)
+		abort();
 }
 
 static void protect(uint64_t from, uint64_t size, uint64_t permissions)
