@@ -13,8 +13,8 @@
  * A view holds for the generation it was built in: when ept_sync_behind() says
  * true before an entry, it is built again (or the step given up) before
  * ept_sync_caught_up(). The page may have been taken meanwhile: replacing it
- * then fails, and the step has to be given up. Each building owes an INVEPT of the view's context on
- * this CPU, since the CPU may remember the view's last use.
+ * then fails, and the step has to be given up. Each building owes an INVEPT of
+ * the view's context on this CPU, since the CPU may remember its last use.
  */
 #ifndef EPT_VIEW_H
 #define EPT_VIEW_H

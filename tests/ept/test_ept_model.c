@@ -191,7 +191,7 @@ static void everything(struct model *model)
 static void pages_agree_with_the_model(void **state)
 {
 	(void)state;
-	run_episodes(pages_around_a_gib, all_features(), 1, 180, 1500);
+	run_episodes(pages_around_a_gib, all_features(), 1, 130, 1500);
 }
 
 static void pages_without_1g_leaves_agree_with_the_model(void **state)
