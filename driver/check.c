@@ -34,7 +34,7 @@ static enum rw_error check_feature_control(void)
 			smp_processor_id());
 	}
 	return value & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX ? RW_OK :
-							   RW_E_VTX_LOCKED;
+							  RW_E_VTX_LOCKED;
 }
 
 /* The slots that Linux leaves to a hypervisor must be free: Xen takes them. */

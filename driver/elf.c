@@ -11,12 +11,12 @@
 
 #include "elf.h"
 
-#define TAG_INIT_ARRAY 25
-#define TAG_FINI_ARRAY 26
-#define TAG_FLAGS 30
+#define TAG_INIT_ARRAY	  25
+#define TAG_FINI_ARRAY	  26
+#define TAG_FLAGS	  30
 #define TAG_PREINIT_ARRAY 32
-#define TAG_RELR 36
-#define FLAG_TEXTREL 4
+#define TAG_RELR	  36
+#define FLAG_TEXTREL	  4
 
 /* The file and what has been learned of it so far. */
 struct check {
@@ -161,8 +161,7 @@ static const struct elf_segment *in_file(const struct elf_image *image,
 
 static enum rw_error check_entry(struct check *c)
 {
-	const struct elf_segment *s =
-		in_file(&c->image, c->header.e_entry, 1);
+	const struct elf_segment *s = in_file(&c->image, c->header.e_entry, 1);
 
 	if (!s || !s->execute)
 		return RW_E_IMAGE_ENTRY;

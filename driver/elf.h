@@ -11,9 +11,9 @@
 #include <ringwall/error.h>
 #include <ringwall/types.h>
 
-#define ELF_PAGE 4096U
-#define ELF_SEGMENTS 8 /* PT_LOAD, at most */
-#define ELF_HEADERS 16 /* program headers, at most */
+#define ELF_PAGE     4096U
+#define ELF_SEGMENTS 8		/* PT_LOAD, at most */
+#define ELF_HEADERS  16		/* program headers, at most */
 #define ELF_SPAN_MAX (2U << 20) /* one page table maps the image */
 
 /** One PT_LOAD. vaddr and offset are page aligned; sizes are in bytes. */
@@ -30,10 +30,10 @@ struct elf_segment {
 struct elf_image {
 	const uint8_t *file;
 	uint64_t entry; /* relative to where the image is placed */
-	uint64_t span; /* bytes to place it in, whole pages, from vaddr 0 */
+	uint64_t span;	/* bytes to place it in, whole pages, from vaddr 0 */
 	uint32_t segment_count;
 	struct elf_segment segment[ELF_SEGMENTS]; /* ascending */
-	uint64_t rela_offset; /* in the file */
+	uint64_t rela_offset;			  /* in the file */
 	uint64_t rela_count;
 };
 

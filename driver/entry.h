@@ -10,13 +10,13 @@
  * struct rw_crossing, RW_HC_SYNC and RW_E_VMENTRY as assembly needs them;
  * enable.c asserts that they agree.
  */
-#define CROSSING_RIP 0
-#define CROSSING_RSP 8
-#define CROSSING_CR3 16
+#define CROSSING_RIP	    0
+#define CROSSING_RSP	    8
+#define CROSSING_CR3	    16
 #define CROSSING_TRANSITION 24
-#define CROSSING_SIZE 32
-#define CROSSING_SYNC 0x52570003
-#define CROSSING_FAILED 37
+#define CROSSING_SIZE	    32
+#define CROSSING_SYNC	    0x52570003
+#define CROSSING_FAILED	    37
 
 #ifndef __ASSEMBLY__
 #include <linux/types.h>

@@ -20,7 +20,8 @@
 
 static unsigned int poll_ms = 20;
 module_param(poll_ms, uint, 0444);
-MODULE_PARM_DESC(poll_ms, "How often the doorbell is read while somebody waits, in ms");
+MODULE_PARM_DESC(poll_ms,
+		 "How often the doorbell is read while somebody waits, in ms");
 
 /* Only the monitor writes here while it is enabled. */
 static struct rw_doorbell *doorbell;
@@ -77,26 +78,27 @@ __poll_t events_poll(struct file *file, struct poll_table_struct *wait)
 }
 
 /*
- * Fetches the next records into page and gives as many whole ones as fit.
- * They count as delivered, and the monitor drops them at the next call, only
- * once they are with the reader.
+ * Fetches the next records into page and gives as many whole ones as fit. They
+ * count as delivered, and the monitor may drop them, only once they are with
+ * the reader.
  */
 static ssize_t deliver(struct rw_event *page, char __user *buffer, size_t size)
 {
 	enum rw_error error;
 	u64 count;
 
-	error = hypercall(RW_HC_EVENTS, __pa(page), delivered, &count);
-	if (error == RW_E_NOT_ENABLED)
+	if (!is_news())
 		return -EAGAIN;
-	if (error || count > RECORDS_PER_PAGE)
+	error = hypercall(RW_HC_EVENTS, __pa(page), delivered, &count);
+	if (error)
+		return error == RW_E_NOT_ENABLED ? -ENODEV : -EIO;
+	if (!count || count > RECORDS_PER_PAGE)
 		return -EIO;
 	count = min_t(u64, count, size / sizeof(*page));
-	if (!count)
-		return -EAGAIN;
 	if (copy_to_user(buffer, page, count * sizeof(*page)))
 		return -EFAULT;
 	WRITE_ONCE(delivered, page[count - 1].sequence);
+	hypercall(RW_HC_EVENTS, __pa(page), delivered, NULL);
 	return count * sizeof(*page);
 }
 
@@ -105,8 +107,6 @@ static ssize_t read_now(char __user *buffer, size_t size)
 	struct rw_event *page;
 	ssize_t result;
 
-	if (!is_news())
-		return -EAGAIN;
 	page = (struct rw_event *)get_zeroed_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;

@@ -41,8 +41,8 @@ static int copy_keys(struct image *image, const struct rw_ioc_load *load)
 
 static int copy_file(struct image *image, const struct rw_ioc_load *load)
 {
-	image->file = vmemdup_user(u64_to_user_ptr(load->image),
-				   load->image_size);
+	image->file =
+		vmemdup_user(u64_to_user_ptr(load->image), load->image_size);
 	if (IS_ERR(image->file)) {
 		int error = PTR_ERR(image->file);
 

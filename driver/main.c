@@ -51,8 +51,8 @@ static DEFINE_MUTEX(lock);
 static const char *error_text(int error)
 {
 	switch (error) {
-#define RW_ERROR(name, number, exit_code, text)                               \
-	case number:                                                           \
+#define RW_ERROR(name, number, exit_code, text) \
+	case number:                            \
 		return text;
 #include <ringwall/error.def>
 #undef RW_ERROR

@@ -12,11 +12,11 @@
 #include "memory.h"
 #include "paging.h"
 
-#define CHUNK_MAX SZ_4M /* the buddy allocator's largest block on x86 */
-#define MEMORY_BASE SZ_4M
+#define CHUNK_MAX      SZ_4M /* the buddy allocator's largest block on x86 */
+#define MEMORY_BASE    SZ_4M
 #define MEMORY_PER_CPU (96 * SZ_1K)
-#define TABLES_MIN SZ_64K /* of page tables, in chunk 0 */
-#define IMAGE_SLIDES ((1ULL << 39) / RW_SIZE_2M) /* places in one PML4 slot */
+#define TABLES_MIN     SZ_64K /* of page tables, in chunk 0 */
+#define IMAGE_SLIDES   ((1ULL << 39) / RW_SIZE_2M) /* places in one PML4 slot */
 
 static_assert(sizeof(struct rw_boot) <= PAGE_SIZE);
 
@@ -133,8 +133,8 @@ static enum rw_error fill_chunk(struct memory *m, const struct image *image,
 	enum rw_error error;
 	u32 i;
 
-	boot->image_va = RW_VA_IMAGE +
-			 get_random_u64() % IMAGE_SLIDES * RW_SIZE_2M;
+	boot->image_va =
+		RW_VA_IMAGE + get_random_u64() % IMAGE_SLIDES * RW_SIZE_2M;
 	boot->image_size = elf->span;
 	elf_place(elf, (u8 *)boot + PAGE_SIZE, boot->image_va);
 

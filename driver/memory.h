@@ -19,8 +19,8 @@ struct memory {
 		size_t size;
 	} chunk[RW_BOOT_CHUNKS];
 	u64 donated; /* bytes, all chunks */
-	u64 entry; /* linear address of the monitor's entry point */
-	u64 boot; /* linear address, for the monitor, of struct rw_boot */
+	u64 entry;   /* linear address of the monitor's entry point */
+	u64 boot;    /* linear address, for the monitor, of struct rw_boot */
 	u64 slot[RW_VA_SLOT_COUNT]; /* PML4 entries of the monitor */
 };
 

@@ -2,17 +2,17 @@
 /* Source: SDM vol. 3, 4.5 (4-level paging). */
 #include "paging.h"
 
-#define PAGE_BYTES 4096ULL
-#define LARGE_BYTES (2ULL << 20)
-#define ENTRIES 512
-#define LEVEL_PAGE 1 /* a page table's entry maps 4 KiB */
-#define LEVEL_LARGE 2 /* a page directory's may map 2 MiB */
-#define LEVEL_TOP 4
+#define PAGE_BYTES    4096ULL
+#define LARGE_BYTES   (2ULL << 20)
+#define ENTRIES	      512
+#define LEVEL_PAGE    1 /* a page table's entry maps 4 KiB */
+#define LEVEL_LARGE   2 /* a page directory's may map 2 MiB */
+#define LEVEL_TOP     4
 #define PHYSMAP_SLOTS 14ULL
 #define PHYSMAP_BYTES (PHYSMAP_SLOTS << 39)
 
-#define LEAF (PAGING_PRESENT | PAGING_ACCESSED | PAGING_DIRTY)
-#define LEAF_READ (LEAF | PAGING_NO_EXECUTE)
+#define LEAF	   (PAGING_PRESENT | PAGING_ACCESSED | PAGING_DIRTY)
+#define LEAF_READ  (LEAF | PAGING_NO_EXECUTE)
 #define LEAF_WRITE (LEAF_READ | PAGING_WRITE)
 
 static uint64_t *take_table(struct paging *p)

@@ -16,13 +16,13 @@
 #include "elf.h"
 
 /* SDM vol. 3, 4.5: bits of a paging-structure entry. */
-#define PAGING_PRESENT (1ULL << 0)
-#define PAGING_WRITE (1ULL << 1)
-#define PAGING_ACCESSED (1ULL << 5)
-#define PAGING_DIRTY (1ULL << 6)
-#define PAGING_LARGE (1ULL << 7)
+#define PAGING_PRESENT	  (1ULL << 0)
+#define PAGING_WRITE	  (1ULL << 1)
+#define PAGING_ACCESSED	  (1ULL << 5)
+#define PAGING_DIRTY	  (1ULL << 6)
+#define PAGING_LARGE	  (1ULL << 7)
 #define PAGING_NO_EXECUTE (1ULL << 63)
-#define PAGING_ADDRESS 0x000ffffffffff000ULL
+#define PAGING_ADDRESS	  0x000ffffffffff000ULL
 
 /**
  * One physically contiguous piece of zeroed memory that tables are taken from.

@@ -61,9 +61,9 @@ struct sample sample(void)
 		segment(PT_LOAD, PF_R, 0, headers, headers, SAMPLE_PAGE);
 	s.segment[SAMPLE_TEXT] = segment(PT_LOAD, PF_R | PF_X, text,
 					 SAMPLE_PAGE, SAMPLE_PAGE, SAMPLE_PAGE);
-	s.segment[SAMPLE_DATA] =
-		segment(PT_LOAD, PF_R | PF_W, data, SAMPLE_DATA_SIZE,
-			SAMPLE_DATA_TOTAL, SAMPLE_PAGE);
+	s.segment[SAMPLE_DATA] = segment(PT_LOAD, PF_R | PF_W, data,
+					 SAMPLE_DATA_SIZE, SAMPLE_DATA_TOTAL,
+					 SAMPLE_PAGE);
 	s.segment[SAMPLE_DYNAMIC] = segment(PT_DYNAMIC, PF_R | PF_W, data,
 					    sizeof(s.dynamic),
 					    sizeof(s.dynamic), 8);
@@ -77,9 +77,9 @@ struct sample sample(void)
 	memset(s.data, 0xdd, sizeof(s.data));
 	s.pointer = 0xbad;
 
-	s.dynamic[SAMPLE_RELA] = (Elf64_Dyn){
-		DT_RELA, { .d_ptr = offsetof(struct sample, rela) }
-	};
+	s.dynamic[SAMPLE_RELA] =
+		(Elf64_Dyn){ DT_RELA,
+			     { .d_ptr = offsetof(struct sample, rela) } };
 	s.dynamic[SAMPLE_RELASZ] =
 		(Elf64_Dyn){ DT_RELASZ, { .d_val = sizeof(s.rela) } };
 	s.dynamic[SAMPLE_RELAENT] =

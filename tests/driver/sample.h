@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define SAMPLE_PAGE	  4096
-#define SAMPLE_DATA_SIZE  0x100 /* in the file */
+#define SAMPLE_DATA_SIZE  0x100	 /* in the file */
 #define SAMPLE_DATA_TOTAL 0x1800 /* in memory */
 #define SAMPLE_SPAN	  (4 * SAMPLE_PAGE)
 #define SAMPLE_ENTRY	  (SAMPLE_PAGE + 8)
@@ -47,8 +47,7 @@ struct sample {
 	/* offset 2 pages, linear 2 pages: writable, bss behind it */
 	Elf64_Dyn dynamic[SAMPLE_DYNAMIC_COUNT];
 	uint64_t pointer; /* rela[1]: the address of the last byte of bss */
-	uint8_t data[SAMPLE_DATA_SIZE -
-		     SAMPLE_DYNAMIC_COUNT * sizeof(Elf64_Dyn) -
+	uint8_t data[SAMPLE_DATA_SIZE - SAMPLE_DYNAMIC_COUNT * sizeof(Elf64_Dyn) -
 		     sizeof(uint64_t)];
 	/* in the file only */
 	Elf64_Shdr section[2];

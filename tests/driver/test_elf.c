@@ -207,22 +207,22 @@ static void refused(void **state)
 
 #define FIELD_SIZE(field) sizeof(((struct sample *)0)->field)
 
-#define REFUSED(sentence, field, bad, why)                                     \
-	{                                                                      \
-		.name = #sentence, .test_func = refused,                       \
-		.initial_state = &(struct refusal)                             \
-		{                                                              \
-			.offset = offsetof(struct sample, field),              \
-			.size = FIELD_SIZE(field), .value = (uint64_t)(bad),   \
-			.error = (why),                                        \
-		}                                                              \
+#define REFUSED(sentence, field, bad, why)                                   \
+	{                                                                    \
+		.name = #sentence, .test_func = refused,                     \
+		.initial_state = &(struct refusal)                           \
+		{                                                            \
+			.offset = offsetof(struct sample, field),            \
+			.size = FIELD_SIZE(field), .value = (uint64_t)(bad), \
+			.error = (why),                                      \
+		}                                                            \
 	}
 
 static const struct CMUnitTest header_tests[] = {
 	REFUSED(a_wrong_magic_is_refused, header.e_ident[EI_MAG1], 'F',
 		RW_E_IMAGE_MAGIC),
-	REFUSED(a_32_bit_image_is_refused, header.e_ident[EI_CLASS],
-		ELFCLASS32, RW_E_IMAGE_MAGIC),
+	REFUSED(a_32_bit_image_is_refused, header.e_ident[EI_CLASS], ELFCLASS32,
+		RW_E_IMAGE_MAGIC),
 	REFUSED(a_big_endian_image_is_refused, header.e_ident[EI_DATA],
 		ELFDATA2MSB, RW_E_IMAGE_MAGIC),
 	REFUSED(an_unknown_header_version_is_refused,
@@ -243,14 +243,14 @@ static const struct CMUnitTest header_tests[] = {
 		RW_E_IMAGE_HEADER),
 	REFUSED(a_header_of_wrong_size_is_refused, header.e_ehsize, 63,
 		RW_E_IMAGE_HEADER),
-	REFUSED(program_headers_of_wrong_size_are_refused,
-		header.e_phentsize, 32, RW_E_IMAGE_HEADER),
+	REFUSED(program_headers_of_wrong_size_are_refused, header.e_phentsize,
+		32, RW_E_IMAGE_HEADER),
 	REFUSED(no_program_headers_are_refused, header.e_phnum, 0,
 		RW_E_IMAGE_HEADER),
 	REFUSED(too_many_program_headers_are_refused, header.e_phnum,
 		ELF_HEADERS + 1, RW_E_IMAGE_HEADER),
-	REFUSED(program_headers_over_the_header_are_refused, header.e_phoff,
-		8, RW_E_IMAGE_HEADER),
+	REFUSED(program_headers_over_the_header_are_refused, header.e_phoff, 8,
+		RW_E_IMAGE_HEADER),
 	REFUSED(misaligned_program_headers_are_refused, header.e_phoff, 68,
 		RW_E_IMAGE_HEADER),
 	REFUSED(program_headers_behind_the_end_are_refused, header.e_phoff,
@@ -259,12 +259,12 @@ static const struct CMUnitTest header_tests[] = {
 		-8LL, RW_E_IMAGE_SIZE),
 	REFUSED(section_headers_that_wrap_around_are_refused, header.e_shoff,
 		-8LL, RW_E_IMAGE_SIZE),
-	REFUSED(section_headers_over_the_header_are_refused, header.e_shoff,
-		8, RW_E_IMAGE_HEADER),
-	REFUSED(section_headers_of_wrong_size_are_refused,
-		header.e_shentsize, 40, RW_E_IMAGE_HEADER),
-	REFUSED(a_name_section_that_is_not_there_is_refused,
-		header.e_shstrndx, 2, RW_E_IMAGE_HEADER),
+	REFUSED(section_headers_over_the_header_are_refused, header.e_shoff, 8,
+		RW_E_IMAGE_HEADER),
+	REFUSED(section_headers_of_wrong_size_are_refused, header.e_shentsize,
+		40, RW_E_IMAGE_HEADER),
+	REFUSED(a_name_section_that_is_not_there_is_refused, header.e_shstrndx,
+		2, RW_E_IMAGE_HEADER),
 	REFUSED(a_place_of_no_section_headers_is_refused, header.e_shnum, 0,
 		RW_E_IMAGE_HEADER),
 	REFUSED(an_entry_in_data_is_refused, header.e_entry, 2 * SAMPLE_PAGE,
@@ -273,8 +273,8 @@ static const struct CMUnitTest header_tests[] = {
 		RW_E_IMAGE_ENTRY),
 	REFUSED(an_entry_outside_is_refused, header.e_entry, SAMPLE_SPAN,
 		RW_E_IMAGE_ENTRY),
-	REFUSED(an_entry_at_the_top_of_memory_is_refused, header.e_entry,
-		-1LL, RW_E_IMAGE_ENTRY),
+	REFUSED(an_entry_at_the_top_of_memory_is_refused, header.e_entry, -1LL,
+		RW_E_IMAGE_ENTRY),
 };
 
 static const struct CMUnitTest segment_tests[] = {
@@ -284,8 +284,8 @@ static const struct CMUnitTest segment_tests[] = {
 		PF_R | PF_W | PF_X, RW_E_IMAGE_WX),
 	REFUSED(an_executable_stack_is_refused, segment[SAMPLE_STACK].p_flags,
 		PF_R | PF_W | PF_X, RW_E_IMAGE_WX),
-	REFUSED(a_segment_without_read_is_refused,
-		segment[SAMPLE_TEXT].p_flags, PF_X, RW_E_IMAGE_HEADER),
+	REFUSED(a_segment_without_read_is_refused, segment[SAMPLE_TEXT].p_flags,
+		PF_X, RW_E_IMAGE_HEADER),
 	REFUSED(unknown_rights_are_refused, segment[SAMPLE_TEXT].p_flags,
 		PF_R | 8, RW_E_IMAGE_HEADER),
 	REFUSED(an_interpreter_is_refused, segment[SAMPLE_STACK].p_type,
@@ -314,8 +314,8 @@ static const struct CMUnitTest segment_tests[] = {
 		SAMPLE_PAGE + 1, RW_E_IMAGE_SEGMENT),
 	REFUSED(segments_that_share_a_page_are_refused,
 		segment[SAMPLE_DATA].p_vaddr, SAMPLE_PAGE, RW_E_IMAGE_SEGMENT),
-	REFUSED(segments_out_of_order_are_refused,
-		segment[SAMPLE_DATA].p_vaddr, 0, RW_E_IMAGE_SEGMENT),
+	REFUSED(segments_out_of_order_are_refused, segment[SAMPLE_DATA].p_vaddr,
+		0, RW_E_IMAGE_SEGMENT),
 	REFUSED(an_empty_segment_is_refused, segment[SAMPLE_TEXT].p_memsz, 0,
 		RW_E_IMAGE_SEGMENT),
 	REFUSED(a_segment_smaller_than_its_file_part_is_refused,
@@ -349,9 +349,8 @@ static const struct CMUnitTest relocation_tests[] = {
 		RW_E_IMAGE_RELOC),
 	REFUSED(a_table_without_addends_is_refused,
 		dynamic[SAMPLE_DYNAMIC_OTHER].d_tag, DT_REL, RW_E_IMAGE_RELOC),
-	REFUSED(a_compact_table_is_refused,
-		dynamic[SAMPLE_DYNAMIC_OTHER].d_tag, 36 /* DT_RELR */,
-		RW_E_IMAGE_RELOC),
+	REFUSED(a_compact_table_is_refused, dynamic[SAMPLE_DYNAMIC_OTHER].d_tag,
+		36 /* DT_RELR */, RW_E_IMAGE_RELOC),
 	REFUSED(a_procedure_linkage_table_is_refused,
 		dynamic[SAMPLE_DYNAMIC_OTHER].d_tag, DT_JMPREL,
 		RW_E_IMAGE_RELOC),
@@ -362,8 +361,7 @@ static const struct CMUnitTest relocation_tests[] = {
 		dynamic[SAMPLE_DYNAMIC_OTHER].d_tag, DT_INIT_ARRAY,
 		RW_E_IMAGE_RELOC),
 	REFUSED(a_relocation_table_outside_is_refused,
-		dynamic[SAMPLE_RELA].d_un.d_ptr, SAMPLE_SPAN,
-		RW_E_IMAGE_RELOC),
+		dynamic[SAMPLE_RELA].d_un.d_ptr, SAMPLE_SPAN, RW_E_IMAGE_RELOC),
 	REFUSED(a_relocation_table_in_bss_is_refused,
 		dynamic[SAMPLE_RELA].d_un.d_ptr,
 		2 * SAMPLE_PAGE + SAMPLE_DATA_SIZE, RW_E_IMAGE_RELOC),
@@ -384,12 +382,12 @@ static const struct CMUnitTest relocation_tests[] = {
 	REFUSED(a_relocation_over_the_end_of_a_segment_is_refused,
 		rela[1].r_offset, 2 * SAMPLE_PAGE + SAMPLE_DATA_SIZE - 7,
 		RW_E_IMAGE_RELOC),
-	REFUSED(a_relocation_outside_is_refused, rela[1].r_offset,
-		SAMPLE_SPAN, RW_E_IMAGE_RELOC),
-	REFUSED(a_relocation_at_the_top_of_memory_is_refused,
-		rela[1].r_offset, -8LL, RW_E_IMAGE_RELOC),
-	REFUSED(a_relocation_to_behind_the_image_is_refused,
-		rela[1].r_addend, SAMPLE_SPAN + 1, RW_E_IMAGE_RELOC),
+	REFUSED(a_relocation_outside_is_refused, rela[1].r_offset, SAMPLE_SPAN,
+		RW_E_IMAGE_RELOC),
+	REFUSED(a_relocation_at_the_top_of_memory_is_refused, rela[1].r_offset,
+		-8LL, RW_E_IMAGE_RELOC),
+	REFUSED(a_relocation_to_behind_the_image_is_refused, rela[1].r_addend,
+		SAMPLE_SPAN + 1, RW_E_IMAGE_RELOC),
 	REFUSED(a_relocation_to_before_the_image_is_refused, rela[1].r_addend,
 		-1LL, RW_E_IMAGE_RELOC),
 };
@@ -400,8 +398,7 @@ static const struct CMUnitTest image_tests[] = {
 	cmocka_unit_test(an_image_without_relocations_is_placed_as_it_is),
 	cmocka_unit_test(a_page_belongs_to_its_segment_and_a_gap_to_none),
 	cmocka_unit_test(an_image_cut_anywhere_is_refused),
-	cmocka_unit_test(
-		an_image_cut_in_a_segment_is_refused_without_sections),
+	cmocka_unit_test(an_image_cut_in_a_segment_is_refused_without_sections),
 	cmocka_unit_test(an_oversized_image_is_refused),
 	cmocka_unit_test(more_segments_than_the_loader_holds_are_refused),
 	cmocka_unit_test(an_image_without_a_segment_is_refused),

@@ -10,12 +10,12 @@
 #include "driver/paging.h"
 #include "tests/driver/sample.h"
 
-#define PAGE 4096ULL
-#define LARGE (2ULL << 20)
-#define ARENA_SIZE (1ULL << 20)
+#define PAGE	       4096ULL
+#define LARGE	       (2ULL << 20)
+#define ARENA_SIZE     (1ULL << 20)
 #define ARENA_PHYSICAL (64 * LARGE)
-#define IMAGE_PLACE (ARENA_PHYSICAL + PAGE)
-#define ADDRESS (RW_VA_IMAGE + 123 * LARGE)
+#define IMAGE_PLACE    (ARENA_PHYSICAL + PAGE)
+#define ADDRESS	       (RW_VA_IMAGE + 123 * LARGE)
 
 /* Chunk 0 as the driver lays it out, and one chunk of odd size elsewhere. */
 static const struct rw_boot_range chunk[] = {
@@ -211,12 +211,13 @@ static void check_table(const struct fixture *f, const uint64_t *table,
 		assert_false(leaf && (entry & global));
 		assert_false(leaf && writes(entry) && executes(entry));
 		if (!leaf)
-			check_table(f,
-				    (const uint64_t *)(void *)
-					    (f->paging.base +
-					     ((entry & PAGING_ADDRESS) -
-					      ARENA_PHYSICAL)),
-				    level - 1);
+			check_table(
+				f,
+				(const uint64_t *)(void *)(f->paging.base +
+							   ((entry &
+							     PAGING_ADDRESS) -
+							    ARENA_PHYSICAL)),
+				level - 1);
 	}
 }
 
@@ -273,7 +274,7 @@ static void memory_beyond_the_physmap_is_refused(void **state)
 			 RW_E_ADDRESS);
 }
 
-#define TEST(function)                                                         \
+#define TEST(function) \
 	cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
