@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/event.h"
 
+#include <ringwall/addr.h>
 #include <ringwall/boot.h>
 #include <ringwall/config.h>
 #include <string.h>
@@ -104,6 +105,7 @@ static bool same(const struct rw_event *a, const struct rw_event *b)
 {
 	return a->kind == b->kind && a->rule_id == b->rule_id &&
 	       a->verdict == b->verdict && a->rip == b->rip &&
+	       a->gva / RW_PAGE_SIZE == b->gva / RW_PAGE_SIZE &&
 	       a->policy_serial == b->policy_serial && subject(a) == subject(b);
 }
 

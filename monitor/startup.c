@@ -13,9 +13,6 @@
 #define RIGHTS_DATA 0x93U
 #define RIGHTS_LDT 0x82U
 #define RIGHTS_BUSY_TSS 0x8bU
-#define RESET_RIP 0xfff0
-#define RESET_CS 0xf000
-#define RESET_CS_BASE 0xffff0000ULL
 #define REAL_MODE_LIMIT 0xffffU
 #define CR0_AFTER_INIT (CR0_ET | CR0_NW | CR0_CD)
 #define DR7_AFTER_INIT 0x400
@@ -32,10 +29,10 @@ static void reset_segments(void)
 				  i == TR   ? RIGHTS_BUSY_TSS :
 					      RIGHTS_DATA;
 
-		vmcs_set(GUEST_ES_SELECTOR + 2 * i, i == CS ? RESET_CS : 0);
+		vmcs_set(GUEST_ES_SELECTOR + 2 * i, 0);
 		vmcs_set(GUEST_ES_LIMIT + 2 * i, REAL_MODE_LIMIT);
 		vmcs_set(GUEST_ES_ACCESS_RIGHTS + 2 * i, rights);
-		vmcs_set(GUEST_ES_BASE + 2 * i, i == CS ? RESET_CS_BASE : 0);
+		vmcs_set(GUEST_ES_BASE + 2 * i, 0);
 	}
 	vmcs_write(GUEST_GDTR_BASE, 0);
 	vmcs_write32(GUEST_GDTR_LIMIT, REAL_MODE_LIMIT);
@@ -53,7 +50,7 @@ static void reset_control(void)
 	vmcs_write64(GUEST_EFER, 0);
 	vmcs_write32(ENTRY_CONTROLS, vmcs_read32(ENTRY_CONTROLS) &
 					     ~(uint32_t)ENTRY_IA32E_GUEST);
-	vmcs_write(GUEST_RIP, RESET_RIP);
+	vmcs_write(GUEST_RIP, 0);
 	vmcs_write(GUEST_RSP, 0);
 	vmcs_write(GUEST_RFLAGS, RFLAGS_FIXED);
 	vmcs_write(GUEST_DR7, DR7_AFTER_INIT);
@@ -62,12 +59,26 @@ static void reset_control(void)
 	vmcs_write32(GUEST_SYSENTER_CS, 0);
 	vmcs_write(GUEST_SYSENTER_ESP, 0);
 	vmcs_write(GUEST_SYSENTER_EIP, 0);
+	/* Bochs saves "blocking by SMI" here and then refuses to enter with it. */
 	vmcs_write32(GUEST_INTERRUPTIBILITY, 0);
-	vmcs_write32(ENTRY_INTERRUPTION_INFO, 0);
 }
 
+/*
+ * Start-up IPIs that come while the CPU is in VMX root are lost, and Linux sends
+ * two within microseconds: wait for them at once, reset when one is here.
+ */
 void exit_init(struct pcpu *cpu)
 {
+	vmcs_write32(GUEST_INTERRUPTIBILITY, 0);
+	vmcs_write32(ENTRY_INTERRUPTION_INFO, 0);
+	vmcs_write32(GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI);
+	cpu->nmi_pending = false;
+	cpu->state = RW_CPU_WAIT_SIPI;
+}
+
+void exit_sipi(struct pcpu *cpu)
+{
+	uint64_t vector = vmcs_read(EXIT_QUALIFICATION) & 0xff;
 	struct registers none = { 0 };
 
 	reset_segments();
@@ -76,19 +87,9 @@ void exit_init(struct pcpu *cpu)
 	cpu->regs->rdx = cpuid(1, 0).eax; /* family, model, stepping */
 	write_cr2(0);
 	write_dr6(DR6_INIT);
-	cpu->nmi_pending = false;
-	cpu->state = RW_CPU_WAIT_SIPI;
-	vmcs_write32(GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI);
-	CHECK(!invvpid_all());
-}
-
-void exit_sipi(struct pcpu *cpu)
-{
-	uint64_t vector = vmcs_read(EXIT_QUALIFICATION) & 0xff;
-
 	vmcs_write16(GUEST_CS_SELECTOR, vector << 8);
 	vmcs_write(GUEST_CS_BASE, vector << 12);
-	vmcs_write(GUEST_RIP, 0);
 	vmcs_write32(GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+	CHECK(!invvpid_all());
 	cpu->state = RW_CPU_INSIDE;
 }
