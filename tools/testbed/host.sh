@@ -24,11 +24,10 @@ start_rsyslogd() {
 	cat >"$RUN/rsyslog.conf" <<-CONF
 		module(load="imudp")
 		module(load="imtcp")
-		module(load="mmjsonparse")
 		input(type="imudp" address="127.0.0.1" port="$PORT" ruleset="in")
 		input(type="imtcp" address="127.0.0.1" port="$PORT" ruleset="in")
 		template(name="line" type="string"
-			string="%syslogseverity% %app-name% %msgid% %structured-data%%msg%\n")
+			string="%syslogseverity% %app-name% %msgid% %structured-data% %msg%\n")
 		ruleset(name="in") {
 			action(type="omfile" file="$RUN/received" template="line")
 		}

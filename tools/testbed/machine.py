@@ -149,29 +149,26 @@ def bochsrc(config):
                           time=disk.PAYLOAD_TIME)
 
 
-class Bochs:
-    """One run of the emulator in a folder that holds all its files."""
+class Emulator:
+    """A running emulator whose output is the guest's text, and its Result."""
 
-    def __init__(self, folder, script, arguments, show=None):
-        self.result = Result(folder)
-        self.show = show
-        (folder / "script").write_text("\n".join(script) + "\n")
-        self.process = subprocess.Popen(
-            ["bochs-bin", "-q", *arguments], cwd=folder, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, "LD_PRELOAD": str(snapshot_library()),
-                 "BOCHS_SCRIPT": "script"})
+    def __init__(self, process, folder, show, seconds):
+        self.process, self.show, self.result = process, show, Result(folder)
+        self.watchdog = threading.Timer(seconds, self.give_up)
+
+    def give_up(self):
+        self.result.reason = "the emulator took too long"
+        self.process.kill()
 
     def wait(self):
-        watchdog = threading.Timer(WALL_SECONDS, self.process.kill)
-        watchdog.start()
+        self.watchdog.start()
         with open(self.result.folder / "output.txt", "wb") as log:
             for raw in self.process.stdout:
                 log.write(raw)
                 log.flush()
                 self.line(raw.decode(errors="replace").rstrip("\r\n"))
         self.process.wait()
-        watchdog.cancel()
+        self.watchdog.cancel()
         self.explain_end()
         return self.result
 
@@ -200,6 +197,16 @@ class Bochs:
             self.result.reason = "triple fault"
 
 
+def bochs(folder, script, arguments, show=None):
+    """Runs Bochs in a folder that holds all its files."""
+    (folder / "script").write_text("\n".join(script) + "\n")
+    process = subprocess.Popen(
+        ["bochs-bin", "-q", *arguments], cwd=folder, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "LD_PRELOAD": str(snapshot_library()), "BOCHS_SCRIPT": "script"})
+    return Emulator(process, folder, show, WALL_SECONDS).wait()
+
+
 def digest(*parts):
     total = hashlib.sha256()
     for part in parts:
@@ -215,7 +222,7 @@ def boot(folder, config, script, words="", show=None):
                    config.slide, config.offset, initrd,
                    config.command_line() + words, MEMORY << 20)
     (folder / "bochsrc").write_text(bochsrc(config))
-    return Bochs(folder, script, ["-f", "bochsrc"], show).wait()
+    return bochs(folder, script, ["-f", "bochsrc"], show)
 
 
 def snapshot(config):
@@ -268,4 +275,4 @@ def run(config, directory, folder, ticks, show=None, fresh=False, debug=None):
     saved = snapshot(config)
     for name in ("state", "boot.img"):
         (folder / name).symlink_to(saved / name)
-    return Bochs(folder, script, ["-r", "state"], show).wait()
+    return bochs(folder, script, ["-r", "state"], show)

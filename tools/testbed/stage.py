@@ -10,6 +10,7 @@ import subprocess
 from testbed import machine
 
 TESTS = machine.TOP / "tests"
+POLICIES = (machine.TOP / "contrib/policies", TESTS / "scenarios/policy")
 
 
 def copy(source, target):
@@ -26,8 +27,8 @@ def ringwall(payload, config):
 
 
 def policy(payload, config):
-    """trust/: the key the monitor is told to trust; policy/NAME.rwp: each
-    tests/scenarios/policy/NAME.yaml built for this kernel and signed with it."""
+    """trust/: the key the monitor is told to trust; policy/NAME.rwp: each NAME.yaml
+    of POLICIES built for this kernel and signed with it."""
     store = machine.BUILD / "policy" / config.kernel
     store.mkdir(parents=True, exist_ok=True)
     with open(store / ".lock", "w") as lock:
@@ -43,7 +44,7 @@ def make_policies(store, vmlinuz):
         (store / folder).mkdir(exist_ok=True)
     if not key.exists():
         machine.command(tool, "keygen", "-o", key, "--public", store / "trust/test.pub")
-    for source in sorted((TESTS / "scenarios/policy").glob("*.yaml")):
+    for source in sorted(s for folder in POLICIES for s in folder.glob("*.yaml")):
         signed = store / "policy" / (source.stem + ".rwp")
         newest = max(source.stat().st_mtime, tool.stat().st_mtime, key.stat().st_mtime)
         if signed.exists() and signed.stat().st_mtime > newest:
@@ -76,6 +77,7 @@ NEEDS = {"ringwall": ringwall, "policy": policy, "attack": attack,
 RUN = """\
 . ./environment
 . ./lib.sh
+. ./ringwall.sh
 . ./scenario
 finish
 """
@@ -83,7 +85,8 @@ finish
 
 def fill(payload, scenario, config, port):
     """Everything the case's guest finds in /payload."""
-    copy(TESTS / "guest/lib.sh", payload / "lib.sh")
+    for library in ("lib.sh", "ringwall.sh"):
+        copy(TESTS / "guest" / library, payload / library)
     copy(scenario.path, payload / "scenario")
     (payload / "run.sh").write_text(RUN)
     (payload / "environment").write_text(config.environment() + f"PORT={port}\n")
