@@ -27,8 +27,7 @@ static void check_kernel(const struct rw_policy_kernel *kernel)
 		kernel->rodata_end) &
 	       4095));
 	must(kernel->build_id_address >= kernel->rodata_start &&
-	     kernel->build_id_address + RW_BUILD_ID_SIZE <=
-		     kernel->rodata_end);
+	     kernel->build_id_address + RW_BUILD_ID_SIZE <= kernel->rodata_end);
 }
 
 static void check(const struct policy *policy, size_t size)

@@ -20,7 +20,8 @@
 const char *const fake_packing_names[FAKE_PACKINGS] = { "gzip", "xz", "zstd",
 							"lz4" };
 
-static const char names[] = "\0.text\0.rodata\0__param\0.notes\0.data\0.shstrtab";
+static const char names[] =
+	"\0.text\0.rodata\0__param\0.notes\0.data\0.shstrtab";
 
 static Elf64_Word name_of(const char *name)
 {
@@ -75,18 +76,18 @@ void fake_kernel(struct fake_kernel *ret)
 	ret->section[FAKE_TEXT] = section(
 		".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR,
 		FAKE_TEXT_START, offsetof(struct fake_kernel, text), 0x1234);
-	ret->section[FAKE_RODATA] =
-		section(".rodata", SHT_PROGBITS, SHF_ALLOC, FAKE_RODATA_START,
-			bytes, sizeof(ret->rodata));
+	ret->section[FAKE_RODATA] = section(".rodata", SHT_PROGBITS, SHF_ALLOC,
+					    FAKE_RODATA_START, bytes,
+					    sizeof(ret->rodata));
 	ret->section[FAKE_PARAM] = section("__param", SHT_NOBITS, SHF_ALLOC,
 					   0xffffffff81202000, bytes, 0x1010);
-	ret->section[FAKE_NOTES] =
-		section(".notes", SHT_NOTE, SHF_ALLOC, FAKE_NOTES_START,
-			offsetof(struct fake_kernel, notes),
-			sizeof(ret->notes));
-	ret->section[FAKE_DATA] =
-		section(".data", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE,
-			FAKE_DATA_START, bytes, 16);
+	ret->section[FAKE_NOTES] = section(".notes", SHT_NOTE, SHF_ALLOC,
+					   FAKE_NOTES_START,
+					   offsetof(struct fake_kernel, notes),
+					   sizeof(ret->notes));
+	ret->section[FAKE_DATA] = section(".data", SHT_PROGBITS,
+					  SHF_ALLOC | SHF_WRITE,
+					  FAKE_DATA_START, bytes, 16);
 	ret->section[FAKE_NAMES] = section(".shstrtab", SHT_STRTAB, 0, 0,
 					   offsetof(struct fake_kernel, names),
 					   sizeof(names));
@@ -144,9 +145,10 @@ static size_t pack_lz4(const void *data, size_t size, uint8_t *ret, size_t room)
 	put32(ret, 0x184c2102);
 	for (size_t at = 0; at < size; at += LZ4_BLOCK) {
 		size_t left = size - at < LZ4_BLOCK ? size - at : LZ4_BLOCK;
-		int packed = LZ4_compress_default(
-			(const char *)data + at, (char *)ret + used + 4,
-			(int)left, (int)(room - used - 4));
+		int packed = LZ4_compress_default((const char *)data + at,
+						  (char *)ret + used + 4,
+						  (int)left,
+						  (int)(room - used - 4));
 
 		assert_true(packed > 0);
 		put32(ret + used, (size_t)packed);

@@ -40,10 +40,10 @@ struct fake_kernel {
 	char names[64];
 };
 
-#define FAKE_TEXT_START 0xffffffff81000000ULL
+#define FAKE_TEXT_START	  0xffffffff81000000ULL
 #define FAKE_RODATA_START 0xffffffff81200000ULL
-#define FAKE_NOTES_START 0xffffffff81203010ULL
-#define FAKE_DATA_START 0xffffffff81400000ULL
+#define FAKE_NOTES_START  0xffffffff81203010ULL
+#define FAKE_DATA_START	  0xffffffff81400000ULL
 
 void fake_kernel(struct fake_kernel *ret);
 

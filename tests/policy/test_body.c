@@ -33,9 +33,8 @@ static struct key_signature sign(const void *data, size_t size, EVP_PKEY *key)
 	struct key_signature result = { .size = sizeof(result.der) };
 
 	memcpy(result.point, sample_public(key).point, sizeof(result.point));
-	assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL,
-					    key),
-			 1);
+	assert_int_equal(
+		EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key), 1);
 	assert_int_equal(EVP_DigestSign(context, result.der, &result.size, data,
 					size),
 			 1);
@@ -88,10 +87,10 @@ static void a_file_is_split_into_body_and_trailer(void **state)
 	assert_false(policy.has_trailer);
 	assert_int_equal(policy.body_size, sizeof(file.body));
 	file_free(&policy.file);
-	assert_int_equal(policy_file_read(
-				 scratch_write("f", &file, sizeof(file)),
+	assert_int_equal(
+		policy_file_read(scratch_write("f", &file, sizeof(file)),
 				 &policy, &why),
-			 EXIT_CODE_OK);
+		EXIT_CODE_OK);
 	assert_true(policy.has_trailer);
 	assert_int_equal(policy.body_size, sizeof(file.body));
 	trailer = policy_file_trailer(&policy);
@@ -148,10 +147,10 @@ static void a_signed_file_verifies(void **state)
 
 	(void)state;
 	EVP_PKEY_free(key);
-	assert_int_equal(policy_file_read(scratch_write("f", &body,
-							sizeof(body)),
-					  &policy, &why),
-			 EXIT_CODE_OK);
+	assert_int_equal(
+		policy_file_read(scratch_write("f", &body, sizeof(body)),
+				 &policy, &why),
+		EXIT_CODE_OK);
 	assert_int_equal(policy_file_write_signed(scratch("s"), &policy,
 						  &signature, &why),
 			 EXIT_CODE_OK);
@@ -173,10 +172,10 @@ static void a_wrong_signature_is_not_written(void **state)
 
 	(void)state;
 	EVP_PKEY_free(key);
-	assert_int_equal(policy_file_read(scratch_write("f", &body,
-							sizeof(body)),
-					  &policy, &why),
-			 EXIT_CODE_OK);
+	assert_int_equal(
+		policy_file_read(scratch_write("f", &body, sizeof(body)),
+				 &policy, &why),
+		EXIT_CODE_OK);
 	assert_int_equal(policy_file_write_signed(scratch("s"), &policy,
 						  &signature, &why),
 			 EXIT_CODE_UNTRUSTED);
@@ -202,10 +201,10 @@ static void nonsense_is_not_signed(void **state)
 	body.text.mode = 9;
 	signature = sign(&body, sizeof(body), key);
 	EVP_PKEY_free(key);
-	assert_int_equal(policy_file_read(scratch_write("f", &body,
-							sizeof(body)),
-					  &policy, &why),
-			 EXIT_CODE_OK);
+	assert_int_equal(
+		policy_file_read(scratch_write("f", &body, sizeof(body)),
+				 &policy, &why),
+		EXIT_CODE_OK);
 	assert_int_equal(policy_file_write_signed(scratch("s"), &policy,
 						  &signature, &why),
 			 EXIT_CODE_ERROR);
@@ -213,7 +212,7 @@ static void nonsense_is_not_signed(void **state)
 	file_free(&policy.file);
 }
 
-#define TEST(name)                                                             \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 
 int main(void)

@@ -30,7 +30,7 @@
 static struct {
 	bool present;
 	enum rw_error error; /* for RW_IOC_POLICY_LOAD */
-	uint64_t taken; /* bytes of the policy given */
+	uint64_t taken;	     /* bytes of the policy given */
 	struct rw_status status;
 } device;
 
@@ -126,8 +126,8 @@ static int run(const char *line)
 	for (int i = 0; i < 2; i++) {
 		file = fopen(i ? results : errors, "r");
 		assert_non_null(file);
-		length += fread(output + length, 1,
-				sizeof(output) - 1 - length, file);
+		length += fread(output + length, 1, sizeof(output) - 1 - length,
+				file);
 		fclose(file);
 	}
 	output[length] = '\0';
@@ -223,10 +223,11 @@ static void the_openssl_program_verifies_our_signature(void **state)
 	(void)state;
 	build_and_sign();
 	assert_int_equal(
-		scratch_run("size=$(stat -c %s p.rwp); "
-			    "len=$(od -An -tu2 -j $((size + 10)) -N2 s.rwp); "
-			    "tail -c +$((size + 25)) s.rwp | head -c $((len)) >d; "
-			    "openssl dgst -sha256 -verify k.pub -signature d p.rwp"),
+		scratch_run(
+			"size=$(stat -c %s p.rwp); "
+			"len=$(od -An -tu2 -j $((size + 10)) -N2 s.rwp); "
+			"tail -c +$((size + 25)) s.rwp | head -c $((len)) >d; "
+			"openssl dgst -sha256 -verify k.pub -signature d p.rwp"),
 		0);
 }
 
@@ -238,10 +239,10 @@ static void each_refusal_has_its_exit_code(void **state)
 	       "signed by a key that is not trusted");
 	expect("policy verify --trust @k.pub @p.rwp", EXIT_CODE_UNTRUSTED,
 	       "not signed");
-	assert_int_equal(
-		scratch_run("head -c 20 s.rwp >t; printf X >>t; "
-			    "tail -c +22 s.rwp >>t; head -c 200 s.rwp >u"),
-		0);
+	assert_int_equal(scratch_run(
+				 "head -c 20 s.rwp >t; printf X >>t; "
+				 "tail -c +22 s.rwp >>t; head -c 200 s.rwp >u"),
+			 0);
 	expect("policy verify --trust @k.pub @t", EXIT_CODE_UNTRUSTED,
 	       "the signature does not verify");
 	expect("policy verify --trust @k.pub @u", EXIT_CODE_ERROR, "truncated");
@@ -317,8 +318,8 @@ static void monitor_has_the_policy(void)
 	static const struct rw_status_rule rules[] = {
 		{ 1, RW_TARGET_KERNEL_TEXT, RW_MODE_ENFORCE, RW_ACTION_FAULT,
 		  RW_RULE_TEXT_POKE, 5, 2, 0, "text" },
-		{ 2, RW_TARGET_KERNEL_RODATA, RW_MODE_AUDIT, RW_ACTION_ALLOW,
-		  0, 4, 4, 0, "rodata" },
+		{ 2, RW_TARGET_KERNEL_RODATA, RW_MODE_AUDIT, RW_ACTION_ALLOW, 0,
+		  4, 4, 0, "rodata" },
 	};
 	uint8_t body[4096];
 	FILE *file = fopen(scratch("p.rwp"), "rb");
@@ -426,10 +427,14 @@ static void wrong_use_is_answered_with_the_usage(void **state)
 static void help_is_not_an_error(void **state)
 {
 	static const char *const lines[] = {
-		"policy --help",	 "policy -h",
-		"policy build --help",	 "policy sign -h",
-		"policy verify --help",	 "policy inspect --help",
-		"policy load --help",	 "keygen --help",
+		"policy --help",
+		"policy -h",
+		"policy build --help",
+		"policy sign -h",
+		"policy verify --help",
+		"policy inspect --help",
+		"policy load --help",
+		"keygen --help",
 		"policy build -k x --help",
 	};
 
@@ -455,7 +460,7 @@ static void the_examples_are_good_policies(void **state)
 	}
 }
 
-#define TEST(name)                                                             \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, open_workshop, scratch_close)
 
 int main(void)

@@ -120,7 +120,7 @@ static void a_failed_replacement_leaves_nothing_behind(void **state)
 	assert_int_equal(scratch_count(), 1);
 }
 
-#define TEST(name)                                                             \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 
 int main(void)

@@ -231,7 +231,8 @@ static void sections_in_another_order_are_refused(void **state)
 
 static void a_damaged_note_is_refused(void **state)
 {
-	static const char none[] = "no GNU build-id of 20 bytes in section .notes";
+	static const char none[] =
+		"no GNU build-id of 20 bytes in section .notes";
 	struct fake_kernel fake;
 
 	(void)state;
@@ -290,9 +291,14 @@ static void check_real(const char *name, const char *path)
 	} body = {
 		{ RW_POLICY_MAGIC, RW_POLICY_VERSION, sizeof(body.header),
 		  sizeof(body), 1, 0, 2, "real" },
-		.rule = { { RW_RECORD_RULE, sizeof(body.rule) }, 1,
-			  RW_TARGET_KERNEL_TEXT, RW_MODE_ENFORCE,
-			  RW_ACTION_FAULT, 0, 1, "text" },
+		.rule = { { RW_RECORD_RULE, sizeof(body.rule) },
+			  1,
+			  RW_TARGET_KERNEL_TEXT,
+			  RW_MODE_ENFORCE,
+			  RW_ACTION_FAULT,
+			  0,
+			  1,
+			  "text" },
 	};
 	struct policy policy;
 

@@ -26,8 +26,8 @@ static void a_new_key_is_private_and_its_public_half_is_not(void **state)
 
 	(void)state;
 	umask(022);
-	assert_true(key_generate(scratch("k.pem"), scratch("k.pub"), point,
-				 &why));
+	assert_true(
+		key_generate(scratch("k.pem"), scratch("k.pub"), point, &why));
 	assert_int_equal(mode_of("k.pem"), 0600);
 	assert_int_equal(mode_of("k.pub"), 0644);
 	assert_int_equal(point[0], 4);
@@ -41,10 +41,10 @@ static void openssl_reads_both_halves(void **state)
 	struct problem why;
 
 	(void)state;
-	assert_true(key_generate(scratch("k.pem"), scratch("k.pub"), point,
-				 &why));
-	assert_int_equal(scratch_run("openssl pkey -in k.pem -pubout | cmp - k.pub"),
-			 0);
+	assert_true(
+		key_generate(scratch("k.pem"), scratch("k.pub"), point, &why));
+	assert_int_equal(
+		scratch_run("openssl pkey -in k.pem -pubout | cmp - k.pub"), 0);
 	assert_int_equal(scratch_run("openssl pkey -in k.pem -text -noout | "
 				     "grep -q prime256v1"),
 			 0);
@@ -85,8 +85,8 @@ static void openssl_verifies_our_signature(void **state)
 	struct problem why;
 
 	(void)state;
-	assert_true(key_generate(scratch("k.pem"), scratch("k.pub"), point,
-				 &why));
+	assert_true(
+		key_generate(scratch("k.pem"), scratch("k.pub"), point, &why));
 	scratch_write("data", data, sizeof(data));
 	assert_true(key_sign(scratch("k.pem"), data, sizeof(data), &signature,
 			     &why));
@@ -178,7 +178,7 @@ static void a_private_key_of_another_kind_does_not_sign(void **state)
 	assert_non_null(strstr(why.text, "no private key in PEM form"));
 }
 
-#define TEST(name)                                                             \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 
 int main(void)

@@ -275,6 +275,22 @@ static void the_build_id_may_be_the_last_bytes_of_rodata(void **state)
 	assert_int_equal(parse_sample(&body), RW_OK);
 }
 
+static void the_limits_themselves_are_allowed(void **state)
+{
+	struct sample_body body = sample_body();
+
+	(void)state;
+	body.kernel.text_start = POLICY_KERNEL_START;
+	body.kernel.text_end = body.kernel.rodata_start;
+	body.kernel.rodata_end = POLICY_KERNEL_END;
+	body.text.id = UINT32_MAX;
+	body.text.severity = 1;
+	body.header.serial = UINT64_MAX;
+	body.header.name[0] = '!';
+	body.header.name[1] = '~';
+	assert_int_equal(parse_sample(&body), RW_OK);
+}
+
 static void a_second_kernel_is_refused(void **state)
 {
 	struct sample_body good = sample_body();
@@ -331,6 +347,7 @@ int main(void)
 		cmocka_unit_test(a_name_of_full_length_without_end_is_refused),
 		cmocka_unit_test(an_audit_rule_may_only_allow),
 		cmocka_unit_test(the_build_id_may_be_the_last_bytes_of_rodata),
+		cmocka_unit_test(the_limits_themselves_are_allowed),
 		cmocka_unit_test(a_second_kernel_is_refused),
 		cmocka_unit_test(
 			a_policy_without_kernel_or_without_rule_is_refused),

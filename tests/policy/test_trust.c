@@ -45,9 +45,8 @@ static void one_file_is_one_key(void **state)
 
 	(void)state;
 	make_key("k.pub", point);
-	assert_int_equal(trust_load(scratch("k.pub"), points, MAX, &count,
-				    &why),
-			 RW_OK);
+	assert_int_equal(
+		trust_load(scratch("k.pub"), points, MAX, &count, &why), RW_OK);
 	assert_int_equal(count, 1);
 	assert_memory_equal(points[0], point, sizeof(point));
 }
@@ -128,7 +127,7 @@ static void no_key_at_all_is_refused(void **state)
 	assert_non_null(strstr(refusal(scratch("")), "Is a directory"));
 }
 
-#define TEST(name)                                                             \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 
 int main(void)

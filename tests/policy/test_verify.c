@@ -249,6 +249,22 @@ static void the_body_is_not_interpreted_before_the_signature(void **state)
 	assert_int_equal(verify(&file, sizeof(file)), RW_E_POLICY_SIGNATURE);
 }
 
+static void the_shortest_file_is_a_header_and_a_trailer(void **state)
+{
+	uint8_t file[sizeof(struct rw_policy_header) + 8 +
+		     sizeof(struct rw_policy_trailer)] = { 0 };
+	size_t body = sizeof(struct rw_policy_header);
+	size_t trailer = sizeof(struct rw_policy_trailer);
+
+	(void)state;
+	sample_sign(file, body, signer);
+	assert_int_equal(verify(file, body + trailer), RW_OK);
+	sample_sign(file, body + 4, signer);
+	assert_int_equal(verify(file, body + 4 + trailer), RW_E_POLICY_SIZE);
+	sample_sign(file, body - 8, signer);
+	assert_int_not_equal(verify(file, body - 8 + trailer), RW_OK);
+}
+
 static void every_field_of_the_trailer_is_checked(void **state)
 {
 	struct sample_file file = sample_file(signer);
@@ -362,6 +378,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_policy_is_named_so),
 		cmocka_unit_test(
 			the_body_is_not_interpreted_before_the_signature),
+		cmocka_unit_test(the_shortest_file_is_a_header_and_a_trailer),
 		cmocka_unit_test(every_field_of_the_trailer_is_checked),
 		cmocka_unit_test(a_signature_of_zeros_is_refused),
 		cmocka_unit_test(

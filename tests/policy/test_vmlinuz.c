@@ -10,7 +10,8 @@
 #include "agent/policy/vmlinuz.h"
 #include "tests/policy/fake_kernel.h"
 
-static const char content[] = "the content of a kernel image, repeated, repeated";
+static const char content[] =
+	"the content of a kernel image, repeated, repeated";
 
 static uint8_t *bzimage(size_t *ret_size)
 {
@@ -71,8 +72,8 @@ static void zero_setup_sectors_mean_four(void **state)
 	memcpy(longer, image, 1024);
 	memcpy(longer + 5 * 512, image + 1024, size - 1024);
 	longer[0x1f1] = 0;
-	assert_true(vmlinuz_open(longer, size + 3 * 512, 1 << 20, &vmlinuz,
-				 &why));
+	assert_true(
+		vmlinuz_open(longer, size + 3 * 512, 1 << 20, &vmlinuz, &why));
 	assert_int_equal(vmlinuz.size, sizeof(content));
 	vmlinuz_close(&vmlinuz);
 	free(longer);
