@@ -12,6 +12,7 @@
 #define SECOND	  1000000000ULL
 #define TICK	  (5 * SECOND)
 #define STOP_TIME (2 * SECOND)
+#define SOON	  (SECOND / 5)
 #define BATCHES	  16 /* of records, then the outputs have their turn */
 
 /* Hands an event to every output. */
@@ -365,22 +366,30 @@ void daemon_step(struct daemon *daemon, int signals, bool *ret_signal)
 	}
 }
 
+/* Whether an output has something to send and somebody to send it to. */
+static bool can_send(struct output *output, uint64_t now)
+{
+	struct pollfd wait = { .fd = -1 };
+
+	if (!output->ops->queued(output))
+		return false;
+	output->ops->wait_for(output, &wait);
+	return wait.fd >= 0 || output->wake <= now + SOON;
+}
+
 /* Lets the outputs send what waits, for a short time. */
 static void drain(struct daemon *daemon)
 {
-	uint64_t end = clock_now().monotonic + STOP_TIME;
-	bool signal;
+	uint64_t now = clock_now().monotonic, end = now + STOP_TIME;
+	bool signal, going = true;
 
-	for (;;) {
-		size_t waiting = 0;
-
+	for (; going && now < end; now = clock_now().monotonic) {
+		going = false;
 		for (size_t i = 0; i < daemon->output_count; i++)
-			waiting += daemon->outputs[i]->ops->queued(
-				daemon->outputs[i]);
-		if (!waiting || clock_now().monotonic >= end)
-			return;
-		daemon->tick = end;
-		daemon_step(daemon, -1, &signal);
+			going |= can_send(daemon->outputs[i], now);
+		daemon->tick = now + SOON;
+		if (going)
+			daemon_step(daemon, -1, &signal);
 	}
 }
 
