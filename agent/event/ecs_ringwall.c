@@ -191,13 +191,13 @@ static json_t *encode_rules(const struct rw_status *status)
 		const char *mode = mode_name(rule->mode);
 
 		text_name(name, sizeof(name), rule->name, RW_POLICY_NAME_SIZE);
-		ecs_append(&rules,
-			   json_pack("{s:I s:s s:s s:s s:I s:I}", "id",
-				     (json_int_t)rule->id, "name", name,
-				     "target", target_name(rule->target),
-				     "mode", mode ? mode : "unknown", "pages",
-				     ecs_number(rule->pages), "hits",
-				     ecs_number(rule->hits)));
+		ecs_append(&rules, json_pack("{s:I s:s s:s s:s s:I s:I}", "id",
+					     (json_int_t)rule->id, "name",
+					     name[0] ? name : "-", "target",
+					     target_name(rule->target), "mode",
+					     mode ? mode : "unknown", "pages",
+					     ecs_number(rule->pages), "hits",
+					     ecs_number(rule->hits)));
 	}
 	return rules;
 }

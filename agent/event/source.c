@@ -81,6 +81,8 @@ static void fill_policy(const struct rw_status *status, uint64_t serial,
 		return;
 	text_name(policy->name, sizeof(policy->name), status->policy_name,
 		  sizeof(status->policy_name));
+	if (!policy->name[0])
+		strcpy(policy->name, "-");
 	text_hex(policy->digest, status->policy_digest, RW_SHA256_SIZE);
 	text_hex(policy->key_id, status->policy_key_id, RW_KEY_ID_SIZE);
 	text_hex(policy->build_id, status->policy_build_id, RW_BUILD_ID_SIZE);
