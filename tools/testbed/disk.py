@@ -35,18 +35,29 @@ def boot_params(header, initrd_at, initrd_size, command_line, randomized):
     return bytes(page)
 
 
+def placed(kernel, slide, offset):
+    """Where what goes, what memory it needs there, and its entry."""
+    at = k.LINK_PHYSICAL + offset
+    if offset % k.ALIGN:
+        raise ValueError(f"physical offset {offset:#x} is not a multiple of 2 MiB")
+    if slide is None:
+        return at, kernel.compressed, kernel.compressed_memory, at + k.ENTRY_64
+    return at, kernel.image(slide), kernel.memory_size, kernel.entry + offset
+
+
 def boot_disk(path, sector, kernel, slide, offset, initrd, command_line, memory):
     """Writes the disk that boots kernel, its addresses moved up by slide, at
-    physical LINK_PHYSICAL + offset with memory bytes of RAM."""
-    at = k.LINK_PHYSICAL + offset
+    physical LINK_PHYSICAL + offset with memory bytes of RAM. Without a slide the
+    kernel's own decompressor runs and chooses one."""
+    at, image, need, entry = placed(kernel, slide, offset)
     initrd_at = (memory - (2 << 20) - len(initrd)) & -4096
-    if offset % k.ALIGN or at + kernel.memory_size > initrd_at:
-        raise ValueError(f"physical offset {offset:#x}: misaligned or out of memory")
-    params = boot_params(kernel.header, initrd_at, len(initrd), command_line, slide != 0)
+    if at + need > initrd_at:
+        raise ValueError(f"physical offset {offset:#x}: out of memory")
+    params = boot_params(kernel.header, initrd_at, len(initrd), command_line, bool(slide))
     sector, body = bytearray(sector), bytearray()
-    struct.pack_into("<I", sector, TABLE, kernel.entry + offset)
+    struct.pack_into("<I", sector, TABLE, entry)
     for i, (where, data) in enumerate(
-            ((BOOT_PARAMS, params), (at, kernel.image(slide)), (initrd_at, initrd))):
+            ((BOOT_PARAMS, params), (at, image), (initrd_at, initrd))):
         count = -(-len(data) // SECTOR)
         struct.pack_into("<III", sector, TABLE + 4 + 12 * i,
                          where, 1 + len(body) // SECTOR, count)

@@ -27,9 +27,15 @@ def decompress(data):
     raise ValueError("kernel payload in an unknown format: " + data[:6].hex())
 
 
+ENTRY_64 = 0x200  # from the start of what follows the setup sectors
+INIT_SIZE = 0x260  # memory the decompressor and the kernel need at the start
+
+
 class Kernel:
     """header: the setup header for boot_params. image(slide): the bytes that
-    belong at LINK_PHYSICAL or, moved, any multiple of ALIGN above it."""
+    belong at LINK_PHYSICAL or, moved, any multiple of ALIGN above it.
+    compressed: what has to be loaded to let the kernel unpack itself and choose
+    its own slide; it starts ENTRY_64 into it."""
 
     def __init__(self, vmlinuz):
         with open(vmlinuz, "rb") as f:
@@ -37,9 +43,10 @@ class Kernel:
         if data[HEADER:HEADER + 4] != b"HdrS":
             raise ValueError(f"{vmlinuz} is not a bzImage")
         self.header = data[SETUP_SECTS:HEADER + data[HEADER_JUMP]]
+        self.compressed = data[((data[SETUP_SECTS] or 4) + 1) * 512:]
+        self.compressed_memory, = struct.unpack_from("<I", data, INIT_SIZE)
         start, size = struct.unpack_from("<II", data, PAYLOAD_OFFSET)
-        start += ((data[SETUP_SECTS] or 4) + 1) * 512
-        self._payload = decompress(data[start:start + size])
+        self._payload = decompress(self.compressed[start:start + size])
         self._lay_out()
 
     def _lay_out(self):

@@ -21,6 +21,12 @@ BUILD = Path(os.environ.get("RINGWALL_BUILD", TOP / "build")).resolve()
 HERE = TOP / "tools/testbed"
 GUEST = TOP / "tests/guest"
 
+
+def product(kernel):
+    """The build folder whose modules fit a kernel. All the rest is in BUILD."""
+    return BUILD if kernel == "stock" else BUILD / kernel
+
+
 MEMORY = 256  # MiB
 IPS = 50_000_000  # instructions the guest takes for a second
 BOOT_TICKS = 8_000_000_000
@@ -61,17 +67,23 @@ sound: driver=dummy
 
 @dataclass(frozen=True)
 class Config:
-    """slide: how far the kernel's virtual addresses are moved, offset: how far
-    its physical place is. mitigations: off, or default for the kernel's own."""
+    """slide: how far the kernel's virtual addresses are moved, None to let its own
+    decompressor choose; offset: how far its physical place is. mitigations: off,
+    or default for the kernel's own."""
     kernel: str = "stock"
     cpus: int = 1
-    slide: int = 0
+    slide: int | None = 0
     offset: int = 0
     mitigations: str = "off"
 
+    def place(self):
+        if self.slide is None:
+            return "own"
+        return f"{self.slide:#x}" + (f"+{self.offset:#x}" if self.offset else "")
+
     def __str__(self):
-        place = f"{self.slide:#x}" + (f"+{self.offset:#x}" if self.offset else "")
-        return f"{self.kernel},cpus={self.cpus},slide={place},mitigations={self.mitigations}"
+        return (f"{self.kernel},cpus={self.cpus},slide={self.place()},"
+                f"mitigations={self.mitigations}")
 
     def command_line(self):
         off = " mitigations=off" if self.mitigations == "off" else ""
@@ -79,7 +91,8 @@ class Config:
 
     def environment(self):
         """What a guest script may ask about its machine."""
-        return (f"KERNEL={self.kernel} CPUS={self.cpus} SLIDE={self.slide:#x} "
+        slide = "own" if self.slide is None else f"{self.slide:#x}"
+        return (f"KERNEL={self.kernel} CPUS={self.cpus} SLIDE={slide} "
                 f"MITIGATIONS={self.mitigations}\n")
 
 
@@ -132,15 +145,17 @@ def snapshot_library():
 
 
 def kernel_module(kernel, name):
+    """A module of the kernel's package; None if it has none of that name."""
     tree = BUILD / "kernel" / kernel / "modules" / "kernel"
-    return next(tree.rglob(name + ".ko"))
+    return next(tree.rglob(name + ".ko"), None)
 
 
 def guest_files(kernel):
     port = built("port", GUEST / "port.c", "gcc", "-O2", "-Wall", "-Wextra", "-static")
     files = {"init": GUEST / "init", "bin/busybox": "/bin/busybox", "bin/port": port}
     for name in ("8390", "ne2k-pci"):
-        files[f"modules/{name}.ko"] = kernel_module(kernel, name)
+        if module := kernel_module(kernel, name):
+            files[f"modules/{name}.ko"] = module
     return files
 
 

@@ -4,7 +4,8 @@ its header names. The header is comment lines `# key: value`:
 
   proves:  one sentence
   on:      a machine, several times for several: cpus=1,2 slide=0,0x1e00000+0x400000
-           mitigations=off,default kernel=stock; every combination is a case
+           mitigations=off,default kernel=stock,cloud; slide=own is the kernel's own
+           KASLR; every combination is a case
   needs:   what the payload holds besides the script, see NEEDS in stage.py
   ticks:   instructions after which the guest counts as hung (default 1e9)
   boot:    fresh, for what a restored machine lacks
@@ -49,8 +50,8 @@ class Case:
     @property
     def name(self):
         c, words = self.config, [f"cpus={self.config.cpus}"]
-        if c.slide or c.offset:
-            words.append(f"slide={c.slide:#x}+{c.offset:#x}")
+        if c.slide != 0 or c.offset:
+            words.append(f"slide={c.place()}")
         words += [c.mitigations] if c.mitigations != "off" else []
         words += [c.kernel] if c.kernel != "stock" else []
         return f"{self.scenario.name}@{','.join(words)}"
@@ -85,9 +86,10 @@ class Scenario:
 
 
 def place(text):
-    """SLIDE or SLIDE+OFFSET: the virtual and the physical move of a kernel."""
+    """SLIDE or SLIDE+OFFSET: the virtual and the physical move of a kernel; "own"
+    for a slide of its own choice."""
     slide, _, offset = text.partition("+")
-    return int(slide, 0), int(offset or "0", 0)
+    return None if slide == "own" else int(slide, 0), int(offset or "0", 0)
 
 
 def config(words):

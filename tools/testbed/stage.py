@@ -20,10 +20,10 @@ def copy(source, target):
 
 def ringwall(payload, config):
     """The product: bin/ringwall, bin/ringwalld, ringwall.ko, monitor.elf."""
-    for name, place in (("agent/ringwall", "bin/ringwall"), ("agent/ringwalld", "bin/ringwalld"),
-                        ("driver/ringwall.ko", "ringwall.ko"),
-                        ("monitor/monitor.elf", "monitor.elf")):
-        copy(machine.BUILD / name, payload / place)
+    for name in ("agent/ringwall", "agent/ringwalld"):
+        copy(machine.BUILD / name, payload / "bin" / os.path.basename(name))
+    copy(machine.BUILD / "monitor/monitor.elf", payload / "monitor.elf")
+    copy(machine.product(config.kernel) / "driver/ringwall.ko", payload / "ringwall.ko")
 
 
 def policy(payload, config):
@@ -57,7 +57,7 @@ def make_policies(store, vmlinuz):
 
 def attack(payload, config):
     """attack/: the attack modules."""
-    for module in (machine.BUILD / "tests/attack").glob("*.ko"):
+    for module in (machine.product(config.kernel) / "tests/attack").glob("*.ko"):
         copy(module, payload / "attack" / module.name)
 
 

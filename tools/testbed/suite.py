@@ -60,9 +60,9 @@ def build(count, folder, name, *options, quietly=False):
     return good
 
 
-def product(count, quietly=False):
-    return build(count, machine.BUILD, "product",
-                 f"-DRINGWALL_KDIR={machine.BUILD}/kernel/stock/headers", quietly=quietly)
+def product(count, kernel="stock", quietly=False):
+    return build(count, machine.product(kernel), f"product-{kernel}",
+                 f"-DRINGWALL_KDIR={machine.BUILD}/kernel/{kernel}/headers", quietly=quietly)
 
 
 def ctest(count, folder, label):
@@ -184,7 +184,8 @@ def main():
     for name, group in GROUPS.items():
         if everything or name in args.names:
             group(count)
-    if wanted and product(count):
+    kernels = {"stock", *(case.config.kernel for case in wanted)}
+    if wanted and all([product(count, kernel) for kernel in sorted(kernels)]):
         scenarios(count, wanted)
     print(f"{count.passed} passed, {count.failed} failed")
     return 0 if count.passed and not count.failed else 1

@@ -70,11 +70,11 @@ class Header(unittest.TestCase):
 
     def test_every_combination_of_a_line_is_a_case(self):
         cases = self.scenario("# proves: it\n# on: cpus=1,2 slide=0,0x200000+0x400000\n"
-                              "# on: cpus=4 mitigations=default\n").cases()
+                              "# on: cpus=4 mitigations=default slide=own\n").cases()
         self.assertEqual([case.name for case in cases], [
             "sample@cpus=1", "sample@cpus=1,slide=0x200000+0x400000",
             "sample@cpus=2", "sample@cpus=2,slide=0x200000+0x400000",
-            "sample@cpus=4,default"])
+            "sample@cpus=4,slide=own,default"])
 
     def test_a_misspelt_key_is_refused(self):
         self.assertRaises(ValueError, self.scenario, "# proves: it\n# cpu: 2\n")
