@@ -123,27 +123,38 @@ bool file_create(const char *path, const void *data, size_t size, mode_t mode,
 	return false;
 }
 
-/** The permissions of path, or for a new file those that umask allows. */
-static mode_t mode_of(const char *path)
+/**
+ * The permissions of path, or for a new file those that umask allows. False: it
+ * is a device, a link or a folder, which a rename would take the place of.
+ */
+static bool mode_of(const char *path, mode_t *ret)
 {
 	struct stat status;
 	mode_t mask;
 
-	if (!stat(path, &status))
-		return status.st_mode & 0777;
+	if (!lstat(path, &status)) {
+		*ret = status.st_mode & 0777;
+		return S_ISREG(status.st_mode);
+	}
 	mask = umask(0);
 	umask(mask);
-	return 0666 & ~mask;
+	*ret = 0666 & ~mask;
+	return true;
 }
 
 bool file_replace(const char *path, const void *data, size_t size,
 		  struct problem *why)
 {
 	size_t room = strlen(path) + sizeof(".XXXXXX");
-	char *beside = malloc(room);
-	mode_t mode = mode_of(path);
+	char *beside;
+	mode_t mode;
 	int fd = -1;
 
+	if (!mode_of(path, &mode)) {
+		problem_set(why, "%s: not a regular file", path);
+		return false;
+	}
+	beside = malloc(room);
 	if (beside) {
 		snprintf(beside, room, "%s.XXXXXX", path);
 		fd = mkostemp(beside, O_CLOEXEC);

@@ -30,8 +30,8 @@ bool file_create(const char *path, const void *data, size_t size, mode_t mode,
 		 struct problem *why);
 
 /**
- * Puts data in the place of path, which may exist: a temporary file beside it
- * is written, synced and renamed. An existing file keeps its permissions.
+ * Puts data in the place of path, which may be a regular file: a temporary file
+ * beside it is written, synced and renamed. Permissions stay as they were.
  */
 bool file_replace(const char *path, const void *data, size_t size,
 		  struct problem *why);

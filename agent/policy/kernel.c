@@ -134,24 +134,30 @@ static uint64_t page_end(uint64_t address)
 }
 
 /** Behind the last byte of the sections from .rodata up to .data. */
-static uint64_t rodata_end(const struct kernel_image *kernel, uint64_t rodata,
-			   uint64_t data)
+static bool rodata_end(const struct kernel_image *kernel, uint64_t rodata,
+		       uint64_t data, uint64_t *ret, struct problem *why)
 {
 	struct kernel_section section;
 	Elf_Scn *scn = NULL;
-	uint64_t end = 0;
 	GElf_Shdr header;
 
+	*ret = 0;
 	while ((scn = elf_nextscn(kernel->elf, scn))) {
-		if (!gelf_getshdr(scn, &header) ||
-		    !(header.sh_flags & SHF_ALLOC) ||
-		    !section_from(kernel, &header, &section))
+		if (!gelf_getshdr(scn, &header))
+			return problem_elf(why, "section header");
+		if (!(header.sh_flags & SHF_ALLOC) || header.sh_addr < rodata ||
+		    header.sh_addr >= data)
 			continue;
-		if (section.address >= rodata && section.address < data &&
-		    section.address + section.size > end)
-			end = section.address + section.size;
+		if (!section_from(kernel, &header, &section)) {
+			problem_set(
+				why,
+				"a section of the read-only data lies outside the file");
+			return false;
+		}
+		if (section.address + section.size > *ret)
+			*ret = section.address + section.size;
 	}
-	return end;
+	return true;
 }
 
 /** The GNU build-id among the notes, and where it is in memory. */
@@ -192,17 +198,18 @@ bool kernel_describe(const struct kernel_image *kernel,
 	struct rw_policy_kernel result = {
 		.record = { RW_RECORD_KERNEL, sizeof(result) },
 	};
+	uint64_t end;
 
 	if (!kernel_section(kernel, ".text", &text, why) ||
 	    !kernel_section(kernel, ".rodata", &rodata, why) ||
 	    !kernel_section(kernel, ".data", &data, why) ||
-	    !kernel_section(kernel, ".notes", &notes, why))
+	    !kernel_section(kernel, ".notes", &notes, why) ||
+	    !rodata_end(kernel, rodata.address, data.address, &end, why))
 		return false;
 	result.text_start = text.address;
 	result.text_end = page_end(text.address + text.size);
 	result.rodata_start = rodata.address;
-	result.rodata_end =
-		page_end(rodata_end(kernel, rodata.address, data.address));
+	result.rodata_end = page_end(end);
 	if (text.address % PAGE || rodata.address % PAGE ||
 	    result.text_end > rodata.address ||
 	    result.rodata_end > data.address) {

@@ -107,6 +107,23 @@ static void a_file_that_was_not_there_obeys_umask(void **state)
 	assert_int_equal(scratch_count(), 1);
 }
 
+static void what_is_no_regular_file_is_not_replaced(void **state)
+{
+	struct problem why;
+
+	(void)state;
+	assert_int_equal(scratch_run("ln -s target link; mkfifo pipe; rm log"),
+			 0);
+	scratch_text("target", "precious");
+	assert_false(file_replace(scratch("link"), "new", 3, &why));
+	assert_non_null(strstr(why.text, "link: not a regular file"));
+	assert_false(file_replace(scratch("pipe"), "new", 3, &why));
+	assert_int_equal(scratch_count(), 3);
+	assert_int_equal(scratch_run("test -L link && test -p pipe && "
+				     "test $(cat target) = precious"),
+			 0);
+}
+
 static void a_failed_replacement_leaves_nothing_behind(void **state)
 {
 	struct problem why;
@@ -132,6 +149,7 @@ int main(void)
 		TEST(creating_does_not_follow_a_link),
 		TEST(a_replaced_file_keeps_its_permissions),
 		TEST(a_file_that_was_not_there_obeys_umask),
+		TEST(what_is_no_regular_file_is_not_replaced),
 		TEST(a_failed_replacement_leaves_nothing_behind),
 	};
 

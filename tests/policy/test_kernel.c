@@ -202,6 +202,11 @@ static void a_section_outside_the_file_is_refused(void **state)
 	fake.section[FAKE_RODATA].sh_size = 0x7effffff;
 	assert_string_equal(refusal(&fake),
 			    "section .rodata lies outside the file");
+	fake_kernel(&fake);
+	fake.section[FAKE_PARAM].sh_size = UINT64_MAX - 8;
+	assert_string_equal(
+		refusal(&fake),
+		"a section of the read-only data lies outside the file");
 }
 
 static void sections_in_another_order_are_refused(void **state)
@@ -227,6 +232,21 @@ static void sections_in_another_order_are_refused(void **state)
 	fake_kernel(&fake);
 	fake.section[FAKE_DATA].sh_addr = FAKE_RODATA_START + 0x3800;
 	assert_string_equal(refusal(&fake), order);
+}
+
+static void regions_may_touch(void **state)
+{
+	struct rw_policy_kernel result;
+	struct fake_kernel fake;
+	struct problem why;
+
+	(void)state;
+	fake_kernel(&fake);
+	fake.section[FAKE_TEXT].sh_addr = FAKE_RODATA_START - 0x2000;
+	fake.section[FAKE_DATA].sh_addr = FAKE_RODATA_START + 0x4000;
+	assert_true(describe(&fake, sizeof(fake), &result, &why));
+	assert_int_equal(result.text_end, result.rodata_start);
+	assert_int_equal(result.rodata_end, FAKE_RODATA_START + 0x4000);
 }
 
 static void a_damaged_note_is_refused(void **state)
@@ -346,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_missing_section_is_named),
 		cmocka_unit_test(a_section_outside_the_file_is_refused),
 		cmocka_unit_test(sections_in_another_order_are_refused),
+		cmocka_unit_test(regions_may_touch),
 		cmocka_unit_test(a_damaged_note_is_refused),
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(debians_kernels_are_described),

@@ -117,11 +117,16 @@ static void an_old_boot_protocol_is_refused(void **state)
 {
 	size_t size;
 	uint8_t *image = bzimage(&size);
+	struct vmlinuz vmlinuz;
+	struct problem why;
 
 	(void)state;
 	image[0x206] = 7;
 	assert_string_equal(refusal(image, size),
 			    "boot protocol 0x207 is older than 2.08");
+	image[0x206] = 8;
+	assert_true(vmlinuz_open(image, size, 1 << 20, &vmlinuz, &why));
+	vmlinuz_close(&vmlinuz);
 	free(image);
 }
 
