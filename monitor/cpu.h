@@ -101,6 +101,27 @@ static inline uint16_t read_ldtr(void)
 	return v;
 }
 
+/** Access rights by LAR, as it puts them: bits 23:8. False: no descriptor. */
+static inline bool lar(uint16_t selector, uint64_t *ret)
+{
+	bool valid;
+
+	__asm__("lar %2, %1"
+		: "=@ccz"(valid), "=r"(*ret)
+		: "r"((uint64_t)selector));
+	return valid;
+}
+
+static inline bool lsl(uint16_t selector, uint64_t *ret)
+{
+	bool valid;
+
+	__asm__("lsl %2, %1"
+		: "=@ccz"(valid), "=r"(*ret)
+		: "r"((uint64_t)selector));
+	return valid;
+}
+
 static inline struct table_register read_gdtr(void)
 {
 	struct table_register r;
@@ -120,6 +141,15 @@ static inline struct table_register read_idtr(void)
 static inline void write_idtr(struct table_register r)
 {
 	__asm__ volatile("lidt %0" ::"m"(r));
+}
+
+/** The word at FS:0, where a CPU's block points to itself. */
+static inline void *fs_self(void)
+{
+	void *v;
+
+	__asm__("mov %%fs:0, %0" : "=r"(v));
+	return v;
 }
 
 static inline uint64_t read_rflags(void)
@@ -169,6 +199,13 @@ static inline void fxrstor(const void *area)
 static inline void clts(void)
 {
 	__asm__ volatile("clts");
+}
+
+/** With an empty IDT: shuts the CPU down, which resets the host. */
+static inline void __attribute__((noreturn)) int3(void)
+{
+	__asm__ volatile("int3");
+	__builtin_unreachable();
 }
 
 /** Stops this CPU for good; an NMI or an SMI only delays it. */

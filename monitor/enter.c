@@ -153,12 +153,8 @@ static enum rw_error vmx_on(struct pcpu *cpu, const struct vmx_capabilities *c)
 static uint32_t access_rights(uint16_t selector)
 {
 	uint64_t rights;
-	bool valid;
 
-	__asm__("lar %2, %1"
-		: "=@ccz"(valid), "=r"(rights)
-		: "r"((uint64_t)selector));
-	if (!valid || !(selector & ~7))
+	if (!lar(selector, &rights) || !(selector & ~7))
 		return 0x10000; /* unusable */
 	return rights >> 8 & 0xf0ff;
 }
@@ -166,12 +162,8 @@ static uint32_t access_rights(uint16_t selector)
 static uint32_t segment_limit(uint16_t selector)
 {
 	uint64_t limit;
-	bool valid;
 
-	__asm__("lsl %2, %1"
-		: "=@ccz"(valid), "=r"(limit)
-		: "r"((uint64_t)selector));
-	return valid && (selector & ~7) ? (uint32_t)limit : 0;
+	return lsl(selector, &limit) && (selector & ~7) ? (uint32_t)limit : 0;
 }
 
 /* Base by the descriptor, SDM Vol. 3 3.4.5; wide for LDT and TSS. */

@@ -125,8 +125,7 @@ static void exit_triple_fault(struct pcpu *cpu)
 	log_line("CPU %u: triple fault of the guest, rip %x",
 		 (uint64_t)cpu->index, vmcs_read(GUEST_RIP));
 	write_idtr(none);
-	__asm__ volatile("int3");
-	__builtin_unreachable();
+	int3();
 }
 
 static void exit_misconfiguration(struct pcpu *cpu)

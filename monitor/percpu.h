@@ -11,6 +11,7 @@
 #include <ringwall/status.h>
 
 #include "ept/view.h"
+#include "monitor/cpu.h"
 #include "monitor/step.h"
 
 /** Guest registers as the exit path saved them, in the order of encodings. */
@@ -90,10 +91,7 @@ _Static_assert(sizeof(struct pcpu) <= 4096, "first page of the block");
 
 static inline struct pcpu *this_cpu(void)
 {
-	struct pcpu *cpu;
-
-	__asm__("mov %%fs:0, %0" : "=r"(cpu));
-	return cpu;
+	return fs_self();
 }
 
 /**
