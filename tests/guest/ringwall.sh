@@ -47,8 +47,34 @@ attack_blocked() {
 	esac
 }
 
-# status_has TEXT: the monitor itself says so.
-status_has() {
-	ringwall status -o json >/tmp/status || return 1
-	grep -q -- "$1" /tmp/status
+# status_value KEY: the first value of that name in `ringwall status -o json`.
+status_value() {
+	ringwall status -o json | sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" |
+		head -n 1
+}
+
+# exits_with SENTENCE STATUS COMMAND...: the command ends with just that status.
+exits_with() {
+	sentence=$1
+	wanted=$2
+	shift 2
+	"$@" >/tmp/check 2>&1
+	status=$?
+	equal "$sentence" "$wanted" "$status"
+	sed 's/^/# /' /tmp/check
+}
+
+# events: takes the monitor's records so far into /tmp/events.
+events() {
+	ringwall events >>/tmp/events
+}
+
+# reported CODE TEXT...: an event with this code and all these texts was taken.
+reported() {
+	grep "\"$1\"" /tmp/events >/tmp/found || return 1
+	shift
+	for text in "$@"; do
+		grep -- "$text" /tmp/found >/tmp/found.next || return 1
+		mv /tmp/found.next /tmp/found
+	done
 }
