@@ -43,7 +43,9 @@ static bool add_chunk(struct memory *m, size_t size)
 
 	if (m->chunk_count == RW_BOOT_CHUNKS)
 		return false;
-	start = alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	/* Try hard, but let no process be killed for it. */
+	start = alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
+						__GFP_RETRY_MAYFAIL);
 	if (!start)
 		return false;
 	mark_offline(start, size, true);
