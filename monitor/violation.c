@@ -107,8 +107,12 @@ void exit_ept_violation(struct pcpu *cpu)
 		vmcs_write32(GUEST_INTERRUPTIBILITY,
 			     vmcs_read32(GUEST_INTERRUPTIBILITY) |
 				     (uint32_t)BLOCKING_BY_NMI);
-	/* Allowed meanwhile, or never mapped and free to map: try again. */
-	if (!(~rights & q & EPT_RWX) || (!rights && !wall_fill(at))) {
+	if (!rights) {
+		/* Never mapped? Fails too if another CPU was faster. */
+		(void)!wall_fill(at);
+		rights = wall_rights(at);
+	}
+	if (!(~rights & q & EPT_RWX)) {
 		inject_again();
 		return;
 	}
