@@ -23,6 +23,9 @@
 
 #define BUDDY_ORDER_MAX 10 /* 4 MiB */
 #define BUDDY_ORDERS (BUDDY_ORDER_MAX + 1)
+#define BUDDY_ALIGN (RW_PAGE_SIZE << BUDDY_ORDER_MAX)
+/** Blocks of an order that are kept as they are for the next allocation. */
+#define BUDDY_HOT 64
 /** Who a block belongs to, for the counters; the meaning is the caller's. */
 #define BUDDY_OWNERS 16
 #define BUDDY_CHUNK_PAGES_MIN 4
@@ -52,11 +55,26 @@ enum mm_error {
 	MM_E_CORRUPT, /* the allocator's own records were overwritten */
 };
 
+/**
+ * Record of a page: whether a block starts here, and if so which. The number of
+ * a page is the number of its chunk << 16 | its place in the chunk.
+ */
+struct buddy_frame {
+	uint32_t next; /* free: number of the next; in use: ~tag */
+	uint32_t prev; /* free: number of the previous */
+	uint32_t tag; /* order | state << 8 | owner << 16, see frame.h */
+};
+
+/** Blocks of one order freed last, not yet joined with their neighbours. */
+struct buddy_hot {
+	uint32_t count;
+	uint32_t number[BUDDY_HOT];
+};
+
 /** A donated piece. Its first pages hold the records of all of its pages. */
 struct buddy_chunk {
 	uintptr_t base; /* linear address */
 	uint32_t pages; /* 0: slot unused */
-	uint32_t free; /* pages */
 };
 
 struct buddy_counters {
@@ -72,19 +90,22 @@ struct buddy_counters {
 };
 
 /**
- * All members are under `lock`. Counters may be read without it, each is then
- * right for itself.
+ * All members are under `lock`, and the structure stays where it was initialised.
+ * Counters may be read without the lock, each is then right for itself.
  */
 struct buddy {
 	struct spinlock lock;
 	uint32_t nonempty; /* bit per order: list is not empty */
-	uint32_t head[BUDDY_ORDERS]; /* lists of free blocks */
 	uint64_t offset; /* linear minus physical address */
 	uint64_t reserve; /* pages, see buddy_needs_memory() */
 	uint32_t indexed; /* entries of `index` in use */
 	struct buddy_counters counters;
-	struct buddy_chunk chunk[BUDDY_CHUNKS];
-	/** Hash table of 4 MiB regions: number of a chunk there + 1, or 0. */
+	/** Heads of the circular lists of free blocks. */
+	struct buddy_frame list[BUDDY_ORDERS];
+	struct buddy_hot hot[BUDDY_ORDERS];
+	/** 0 stands for the heads, so that they have numbers: their orders. */
+	struct buddy_chunk chunk[BUDDY_CHUNKS + 1];
+	/** Hash table of 4 MiB regions: number of a chunk there, or 0. */
 	uint16_t index[1 << BUDDY_INDEX_BITS];
 };
 

@@ -41,8 +41,8 @@ struct slab_cache {
 	uint32_t first; /* (c) offset of the first object in a slab */
 	uint32_t per_slab; /* (c) objects */
 	uint32_t limit; /* (c) objects a magazine may hold */
-	uint32_t order; /* (c) of a slab */
-	uint32_t owner; /* (c) */
+	uint32_t order; /* (c) of a slab, in pages */
+	uint32_t tag; /* (c) what the buddy records of a slab */
 
 	struct spinlock lock;
 	struct slab *partial; /* (l) slabs with objects to give */
@@ -79,8 +79,10 @@ enum mm_error slab_alloc(struct slab_cache *c, unsigned int cpu,
  * the very same time are not told apart from one: the object's user must be
  * one.
  *
- * MM_E_FOREIGN, MM_E_INTERIOR, MM_E_DOUBLE_FREE: refused, nothing changed.
- * MM_E_CORRUPT.
+ * MM_E_ARGUMENT: no such CPU. MM_E_FOREIGN (also an object freed before whose
+ * slab has returned to the buddy), MM_E_INTERIOR, MM_E_DOUBLE_FREE: refused,
+ * nothing changed. MM_E_CORRUPT: a slab header is damaged, the object is not
+ * freed.
  */
 enum mm_error slab_free(struct slab_cache *c, unsigned int cpu,
 			void *object) RW_MUST_USE;
