@@ -9,7 +9,7 @@
 #endif
 #include <ringwall/ioctl.h>
 
-#include "elf.h"
+#include "elf.h" /* NOLINT(readability-duplicate-include): not <elf.h> */
 
 #define TAG_INIT_ARRAY	  25
 #define TAG_FINI_ARRAY	  26
@@ -43,10 +43,11 @@ static enum rw_error check_ident(const struct check *c)
 	static const uint8_t zero[EI_NIDENT - EI_OSABI];
 	const uint8_t *ident = c->header.e_ident;
 
-	if (memcmp(ident, ELFMAG, SELFMAG) || ident[EI_CLASS] != ELFCLASS64 ||
-	    ident[EI_DATA] != ELFDATA2LSB || ident[EI_VERSION] != EV_CURRENT)
+	if (memcmp(ident, ELFMAG, SELFMAG) != 0 ||
+	    ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != ELFDATA2LSB ||
+	    ident[EI_VERSION] != EV_CURRENT)
 		return RW_E_IMAGE_MAGIC;
-	if (memcmp(ident + EI_OSABI, zero, sizeof(zero)))
+	if (memcmp(ident + EI_OSABI, zero, sizeof(zero)) != 0)
 		return RW_E_IMAGE_MACHINE;
 	if (c->header.e_type != ET_DYN || c->header.e_machine != EM_X86_64 ||
 	    c->header.e_version != EV_CURRENT)
