@@ -13,7 +13,7 @@
 
 #include "agent/errors.h"
 
-/** Where `make install` puts the monitor and an administrator the keys. */
+/** Where the monitor is installed, and where an administrator puts the keys. */
 #define CLI_IMAGE "/usr/lib/ringwall/monitor.elf"
 #define CLI_TRUST "/etc/ringwall/trust.d"
 

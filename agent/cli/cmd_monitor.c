@@ -202,7 +202,7 @@ int cmd_test_hook(int argc, char **argv)
 	if (optind + 1 != argc)
 		return cli_usage("test-hook takes one word");
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-		if (strcmp(hooks[i].name, argv[optind]))
+		if (strcmp(hooks[i].name, argv[optind]) != 0)
 			continue;
 		error = device_test_hook(hooks[i].hook, cpu);
 		return error == RW_OK ? EXIT_CODE_OK :

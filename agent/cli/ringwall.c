@@ -85,7 +85,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < COUNT(commands); i++) {
 		const struct cli_command *command = &commands[i];
 
-		if (strcmp(command->noun, argv[1]))
+		if (strcmp(command->noun, argv[1]) != 0)
 			continue;
 		noun_known = true;
 		if (!command->verb)

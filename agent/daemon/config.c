@@ -107,7 +107,7 @@ static bool parse_text(struct parser *parser, const yaml_node_t *value,
 		return fail(parser, value->start_mark.line,
 			    "%s must have 1 to %u bytes", key->name,
 			    key->high - 1);
-	strcpy(target, text);
+	memcpy(target, text, strlen(text) + 1);
 	return true;
 }
 
@@ -191,7 +191,7 @@ static bool parse_bool(struct parser *parser, const yaml_node_t *value,
 
 	if (!text)
 		return false;
-	if (strcmp(text, "true") && strcmp(text, "false"))
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
 		return fail(parser, value->start_mark.line,
 			    "%s must be true or false", key->name);
 	*(bool *)target = !strcmp(text, "true");
@@ -264,7 +264,7 @@ static bool parse_mapping(struct parser *parser, const yaml_node_t *mapping,
 
 		if (!text)
 			return false;
-		while (i < key_count && strcmp(keys[i].name, text))
+		while (i < key_count && strcmp(keys[i].name, text) != 0)
 			i++;
 		if (i == key_count)
 			return fail(parser, name->start_mark.line,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The chain of records: SHA-256 from OpenSSL, the state in a small text file. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,7 +13,8 @@
 #include "agent/event/chain.h"
 #include "agent/event/text.h"
 
-#define HEX_SIZE (2 * RW_SHA256_SIZE + 1)
+#define HEX_SIZE  (2 * RW_SHA256_SIZE + 1)
+#define FILE_SIZE 256
 
 void chain_start(struct chain *chain, const uint8_t nonce[RW_SHA256_SIZE])
 {
@@ -54,20 +57,37 @@ void chain_advance(struct chain *chain, const struct rw_event *record)
 	memcpy(chain->last, record->chain, sizeof(chain->last));
 }
 
+/* The four words of the file, each behind one blank or end of line. */
+static int parse(struct chain *chain, char *text)
+{
+	char *words[5], *end;
+	size_t count = 0;
+
+	for (char *rest = text; count < 5 && rest; count++)
+		words[count] = strsep(&rest, " \n");
+	if (count < 5 || strcmp(words[0], "ringwall-chain") != 0 ||
+	    strcmp(words[1], "1") != 0 ||
+	    text_unhex(words[2], chain->nonce, RW_SHA256_SIZE) ||
+	    text_unhex(words[4], chain->last, RW_SHA256_SIZE))
+		return -1;
+	errno = 0;
+	chain->sequence = strtoull(words[3], &end, 10);
+	return errno || end == words[3] || *end ? -1 : 0;
+}
+
 int chain_load(struct chain *chain, const char *path)
 {
-	char nonce[HEX_SIZE], last[HEX_SIZE];
-	struct chain loaded;
 	FILE *file = fopen(path, "re");
-	int fields;
+	struct chain loaded;
+	char text[FILE_SIZE];
+	size_t size;
 
 	if (!file)
 		return -1;
-	fields = fscanf(file, "ringwall-chain 1 %64s %" SCNu64 " %64s", nonce,
-			&loaded.sequence, last);
+	size = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
-	if (fields != 3 || text_unhex(nonce, loaded.nonce, RW_SHA256_SIZE) ||
-	    text_unhex(last, loaded.last, RW_SHA256_SIZE))
+	text[size] = '\0';
+	if (parse(&loaded, text))
 		return -1;
 	*chain = loaded;
 	return 0;
@@ -75,7 +95,8 @@ int chain_load(struct chain *chain, const char *path)
 
 int chain_save(const struct chain *chain, const char *path)
 {
-	char nonce[HEX_SIZE], last[HEX_SIZE], text[256], temporary[4096];
+	char nonce[HEX_SIZE], last[HEX_SIZE], text[FILE_SIZE];
+	char temporary[4096];
 	int fd, length, written;
 
 	length = snprintf(temporary, sizeof(temporary), "%s.new", path);

@@ -170,12 +170,12 @@ static json_t *encode_log(const struct event *event,
 {
 	const struct severity_row *severity = event->severity;
 
-	return json_pack(
-		"{s:s s:{s:{s:I} s:{s:I s:s} s:I}}", "level", severity->level,
-		"syslog", "facility", "code", (json_int_t)context->facility,
-		"severity", "code", (json_int_t)severity->syslog, "name",
-		severity->syslog_name, "priority",
-		(json_int_t)(context->facility * 8 + severity->syslog));
+	return json_pack("{s:s s:{s:{s:I} s:{s:I s:s} s:I}}", "level",
+			 severity->level, "syslog", "facility", "code",
+			 (json_int_t)context->facility, "severity", "code",
+			 (json_int_t)severity->syslog, "name",
+			 severity->syslog_name, "priority",
+			 (json_int_t)context->facility * 8 + severity->syslog);
 }
 
 static char *dump(json_t *json)

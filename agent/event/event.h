@@ -55,25 +55,25 @@ struct event_policy {
 struct event {
 	const struct kind_row *kind;
 	const struct severity_row *severity;
-	char id[EVENT_ID_SIZE]; /* the same event has the same id, always */
-	uint64_t time;		/* nanoseconds since 1970 */
-	uint64_t created;	/* when the agent had it */
-	bool time_from_tsc;	/* else time is that of receipt */
-	bool from_monitor;	/* record holds a record of the monitor */
+	uint64_t time;	  /* nanoseconds since 1970 */
+	uint64_t created; /* when the agent had it */
 	struct rw_event record;
-	char rule[RW_POLICY_NAME_SIZE + 1]; /* cleaned; empty: none */
 	struct event_policy policy;
-	char nonce[2 * RW_SHA256_SIZE + 1]; /* empty: monitor never answered */
-	bool has_target;		    /* target names what was written */
-	bool has_rip;			    /* rip names who wrote */
 	struct symbol target;
 	struct symbol rip;
+	char id[EVENT_ID_SIZE]; /* the same event has the same id, always */
+	char rule[RW_POLICY_NAME_SIZE + 1]; /* cleaned; empty: none */
+	char nonce[2 * RW_SHA256_SIZE + 1]; /* empty: monitor never answered */
+	bool time_from_tsc;		    /* else time is that of receipt */
+	bool from_monitor; /* record holds a record of the monitor */
+	bool has_target;   /* target names what was written */
+	bool has_rip;	   /* rip names who wrote */
+	uint32_t error;	   /* AGENT_MONITOR_SILENT: enum rw_error */
 
 	/* The agent's own, by kind */
 	struct event_proof proof;
 	struct event_drop drop;
-	uint32_t error;		 /* AGENT_MONITOR_SILENT: enum rw_error */
-	struct rw_status status; /* AGENT_HEARTBEAT */
+	struct rw_status status;	   /* AGENT_HEARTBEAT */
 	struct event_hop hops[EVENT_HOPS]; /* AGENT_HEARTBEAT */
 	size_t hop_count;
 };

@@ -96,12 +96,12 @@ static const struct kind_row kind_unknown = {
 };
 
 static const struct severity_row severities[] = {
-	[SEVERITY_INFO] = { 1, "info", 6, "Informational", "informational",
+	[SEVERITY_INFO] = { "info", "Informational", "informational", 1, 6,
 			    21 },
-	[SEVERITY_LOW] = { 2, "low", 5, "Notice", "notice", 21 },
-	[SEVERITY_MEDIUM] = { 3, "medium", 4, "Warning", "warning", 47 },
-	[SEVERITY_HIGH] = { 4, "high", 2, "Critical", "critical", 73 },
-	[SEVERITY_CRITICAL] = { 5, "critical", 1, "Alert", "alert", 99 },
+	[SEVERITY_LOW] = { "low", "Notice", "notice", 2, 5, 21 },
+	[SEVERITY_MEDIUM] = { "medium", "Warning", "warning", 3, 4, 47 },
+	[SEVERITY_HIGH] = { "high", "Critical", "critical", 4, 2, 73 },
+	[SEVERITY_CRITICAL] = { "critical", "Alert", "alert", 5, 1, 99 },
 };
 
 /* From attack.mitre.org: version 19 split Defense Evasion in two. */

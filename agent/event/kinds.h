@@ -31,12 +31,12 @@ enum severity {
 
 /** One severity in each language. */
 struct severity_row {
-	unsigned int number; /* enum severity */
 	const char *name;
-	unsigned int syslog; /* RFC 5424 severity */
 	const char *syslog_name;
-	const char *level; /* ECS log.level */
-	unsigned int ecs;  /* ECS event.severity */
+	const char *level;   /* ECS log.level */
+	unsigned int number; /* enum severity */
+	unsigned int syslog; /* RFC 5424 severity */
+	unsigned int ecs;    /* ECS event.severity */
 };
 
 /** The row of a severity; that of "medium" for a number that is none. */

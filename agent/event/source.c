@@ -22,9 +22,21 @@ enum rw_error source_refresh(struct source *source)
 	if (source->error != RW_OK)
 		return source->error;
 	source->status = status;
-	if (memcmp(status.nonce, source->chain.nonce, RW_SHA256_SIZE))
+	if (memcmp(status.nonce, source->chain.nonce, RW_SHA256_SIZE) != 0)
 		chain_start(&source->chain, status.nonce);
 	return RW_OK;
+}
+
+/*
+ * A number for this run that no other has. It is no secret, and early in the
+ * life of a host nobody should wait for better.
+ */
+static void make_run(struct source *source)
+{
+	if (getrandom(source->run, sizeof(source->run), GRND_INSECURE) !=
+	    (ssize_t)sizeof(source->run))
+		memcpy(source->run, &source->base.real,
+		       sizeof(source->base.real));
 }
 
 enum rw_error source_open(struct source *source, const char *state,
@@ -37,9 +49,7 @@ enum rw_error source_open(struct source *source, const char *state,
 	source->state = state;
 	source->paths = paths;
 	source->base = clock_now();
-	if (getrandom(source->run, sizeof(source->run), 0) !=
-	    (ssize_t)sizeof(source->run))
-		return RW_E_IO;
+	make_run(source);
 	if (state)
 		chain_load(&source->chain, state);
 	error = source_refresh(source);

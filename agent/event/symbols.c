@@ -4,7 +4,6 @@
  * modules come and go, so they are read when they are asked for. Lines that do
  * not look as expected are passed over.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,25 +184,40 @@ static bool find_in_kernel(const struct symbols *symbols, uint64_t address,
 	return true;
 }
 
-/* "name size references users state 0xaddress" */
+/* "name size references users state 0xaddress"; false for another line. */
+static bool parse_module(char *line, const char **ret_name, uint64_t *ret_size,
+			 uint64_t *ret_start)
+{
+	char *words[6], *rest = line;
+
+	for (size_t i = 0; i < 6; i++) {
+		words[i] = strsep(&rest, " \n");
+		if (!words[i])
+			return false;
+	}
+	*ret_name = words[0];
+	*ret_size = strtoull(words[1], NULL, 10);
+	*ret_start = strtoull(words[5], NULL, 16);
+	return *ret_start >= KERNEL_HALF;
+}
+
 static bool find_in_modules(const char *path, uint64_t address,
 			    struct symbol *ret_symbol)
 {
 	FILE *file = fopen(path, "re");
-	char line[4096], name[64];
 	uint64_t size, start;
 	bool found = false;
+	const char *name;
+	char line[4096];
 
 	if (!file)
 		return false;
 	while (!found && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%63s %" SCNu64 " %*s %*s %*s %" SCNx64, name,
-			   &size, &start) != 3 ||
-		    start < KERNEL_HALF || address < start ||
-		    address - start >= size)
+		if (!parse_module(line, &name, &size, &start) ||
+		    address < start || address - start >= size)
 			continue;
 		text_name(ret_symbol->module, sizeof(ret_symbol->module), name,
-			  sizeof(name));
+			  strlen(name));
 		ret_symbol->name[0] = '\0';
 		ret_symbol->offset = address - start;
 		found = true;

@@ -95,7 +95,7 @@ int device_io_open(const char *path, int flags)
 {
 	fake.opens++;
 	fake.open_flags = flags;
-	if (strcmp(path, RW_DEVICE) || fake.open_errno) {
+	if (strcmp(path, RW_DEVICE) != 0 || fake.open_errno) {
 		errno = fake.open_errno ? fake.open_errno : ENOENT;
 		return -1;
 	}
@@ -200,8 +200,7 @@ ssize_t device_io_read(int fd, void *buffer, size_t size)
 		errno = fake.read_errno;
 		return -1;
 	}
-	while (fake.read < fake.pushed &&
-	       (count + 1) * sizeof(*events) <= size)
+	while (fake.read < fake.pushed && (count + 1) * sizeof(*events) <= size)
 		events[count++] = fake.records[fake.read++ % FAKE_RECORDS];
 	if (fake.read == fake.pushed)
 		eventfd_read(bell, &ignored);

@@ -13,13 +13,13 @@
 #define FAKE_CPUS    4
 
 struct fake_device {
-	int open_errno; /* open() fails with this */
-	int ioctl_errno; /* every ioctl fails with this */
-	uint32_t error; /* every ioctl with an error member says this */
-	uint32_t cpu; /* enable and disable name this CPU */
+	int open_errno;	    /* open() fails with this */
+	int ioctl_errno;    /* every ioctl fails with this */
+	uint32_t error;	    /* every ioctl with an error member says this */
+	uint32_t cpu;	    /* enable and disable name this CPU */
 	uint64_t read_size; /* bytes that reading ioctls claim, 0: the truth */
-	size_t read_cut; /* read() gives so many bytes less */
-	int read_errno; /* read() fails with this */
+	size_t read_cut;    /* read() gives so many bytes less */
+	int read_errno;	    /* read() fails with this */
 
 	struct rw_ioc_driver driver;
 	struct rw_status status;
@@ -30,7 +30,7 @@ struct fake_device {
 	struct rw_event records[FAKE_RECORDS]; /* to be read */
 	size_t pushed, read;
 	uint8_t chain[RW_SHA256_SIZE]; /* of the record pushed last */
-	uint64_t sequence; /* the same */
+	uint64_t sequence;	       /* the same */
 
 	/* What was asked */
 	unsigned int opens, closes, calls;

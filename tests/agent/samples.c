@@ -109,7 +109,7 @@ static void set_rule(struct rw_status_rule *rule, uint32_t id, uint16_t target,
 	rule->severity = SEVERITY_CRITICAL;
 	rule->pages = 100 * id;
 	rule->hits = id;
-	strcpy(rule->name, name);
+	snprintf(rule->name, sizeof(rule->name), "%s", name);
 }
 
 struct rw_status sample_status(void)
@@ -182,7 +182,8 @@ static void fill_record(struct event *event, uint32_t kind)
 	memset(event->record.chain, 0x5a, sizeof(event->record.chain));
 	if (event->record.severity)
 		event->severity = severity_find(event->record.severity);
-	strcpy(event->rule, event->record.rule_name);
+	snprintf(event->rule, sizeof(event->rule), "%s",
+		 event->record.rule_name);
 	if (event->record.rule_target) {
 		event->has_target = true;
 		strcpy(event->target.name, "tcp_v4_connect");

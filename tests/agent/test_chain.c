@@ -144,15 +144,17 @@ static void the_proof_continues_from_a_file(void **state)
 static void a_damaged_file_is_not_believed(void **state)
 {
 	static const char *const damaged[] = {
-		"", "ringwall-chain 1\n", "ringwall-chain 2\n00 1 00\n",
+		"",
+		"ringwall-chain 1\n",
+		"ringwall-chain 2\n00 1 00\n",
 		"ringwall-chain 1\nzz\n3\nzz\n",
 	};
 	struct chain before = chain;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
-		assert_int_equal(chain_load(&chain, scratch_text("chain",
-								 damaged[i])),
+		assert_int_equal(chain_load(&chain,
+					    scratch_text("chain", damaged[i])),
 				 -1);
 		assert_memory_equal(&chain, &before, sizeof(chain));
 	}

@@ -97,10 +97,10 @@ static const json_t *at(const char *path)
 	const json_t *value = json;
 	char copy[128], *part, *rest = copy;
 
-	strcpy(copy, path);
+	snprintf(copy, sizeof(copy), "%s", path);
 	while (value && (part = strsep(&rest, ".")))
 		value = json_is_array(value) ?
-				json_array_get(value, (size_t)atoi(part)) :
+				json_array_get(value, strtoul(part, NULL, 10)) :
 				json_object_get(value, part);
 	return value;
 }
@@ -307,7 +307,8 @@ static void load_needs_a_trusted_key_and_an_image(void **state)
 	assert_int_equal(run(cmd_monitor_load, line), EXIT_CODE_UNTRUSTED);
 	assert_int_equal(fake.opens, 0);
 	assert_int_equal(
-		scratch_run("openssl ecparam -name prime256v1 -genkey -noout -out key.pem && openssl ec -in key.pem -pubout -out key.pub"),
+		scratch_run(
+			"openssl ecparam -name prime256v1 -genkey -noout -out key.pem && openssl ec -in key.pem -pubout -out key.pub"),
 		0);
 	snprintf(line, sizeof(line), "load --trust %s %s", scratch("key.pub"),
 		 scratch("no-image"));

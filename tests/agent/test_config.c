@@ -21,7 +21,7 @@ static void refuse(const char *text, const char *why)
 {
 	if (parse(text))
 		fail_msg("taken: %s", text);
-	if (strncmp(error.text, why, strlen(why)))
+	if (strncmp(error.text, why, strlen(why)) != 0)
 		fail_msg("'%s' does not begin with '%s'", error.text, why);
 	/* Nothing of it was used. */
 	for (size_t i = 0; i < sizeof(config); i++)
@@ -77,8 +77,8 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.outputs[1].transport, CONFIG_TCP);
 	assert_string_equal(config.outputs[1].host, "192.0.2.7");
 	assert_int_equal(config.outputs[1].port, 6514);
-	assert_string_equal(
-		config_facility_name(config.outputs[1].facility), "authpriv");
+	assert_string_equal(config_facility_name(config.outputs[1].facility),
+			    "authpriv");
 	assert_int_equal(config.outputs[1].queue, 64);
 }
 
@@ -87,32 +87,44 @@ static void every_key_is_read(void **state)
 static void an_error_names_file_and_line(void **state)
 {
 	(void)state;
-	refuse(JSON "heartbeat: 4\n", "d.yaml:3: heartbeat must be a number from 5 to 86400, not '4'");
+	refuse(JSON "heartbeat: 4\n",
+	       "d.yaml:3: heartbeat must be a number from 5 to 86400, not '4'");
 	refuse(JSON "heartbeat: 60s\n", "d.yaml:3: heartbeat");
 	refuse(JSON "heartbeat: -60\n", "d.yaml:3: heartbeat");
 	refuse(JSON "heartbeat: 99999999999999999999\n", "d.yaml:3: heartbeat");
-	refuse(JSON "heartbeat: [60]\n", "d.yaml:3: heartbeat must be one value");
+	refuse(JSON "heartbeat: [60]\n",
+	       "d.yaml:3: heartbeat must be one value");
 	refuse(JSON "\n\nhartbeat: 60\n", "d.yaml:5: unknown key 'hartbeat'");
-	refuse(JSON "symbols: maybe\n", "d.yaml:3: symbols must be true or false");
-	refuse(JSON "attack_version: 17\n", "d.yaml:3: attack_version: version '17'");
-	refuse(JSON "state: chain\n", "d.yaml:3: state must be an absolute path");
-	refuse(JSON "hostname: \"a b\"\n", "d.yaml:3: hostname must be printable");
-	refuse(JSON "hostname: \"\"\n", "d.yaml:3: hostname must have 1 to 255 bytes");
-	refuse(JSON "heartbeat: 60\nheartbeat: 60\n", "d.yaml:4: heartbeat is given twice");
+	refuse(JSON "symbols: maybe\n",
+	       "d.yaml:3: symbols must be true or false");
+	refuse(JSON "attack_version: 17\n",
+	       "d.yaml:3: attack_version: version '17'");
+	refuse(JSON "state: chain\n",
+	       "d.yaml:3: state must be an absolute path");
+	refuse(JSON "hostname: \"a b\"\n",
+	       "d.yaml:3: hostname must be printable");
+	refuse(JSON "hostname: \"\"\n",
+	       "d.yaml:3: hostname must have 1 to 255 bytes");
+	refuse(JSON "heartbeat: 60\nheartbeat: 60\n",
+	       "d.yaml:4: heartbeat is given twice");
 }
 
 static void a_wrong_output_is_named(void **state)
 {
 	(void)state;
 	refuse("outputs: []\n", "d.yaml:1: there must be at least one output");
-	refuse("heartbeat: 60\n", "d.yaml:1: there must be at least one output");
+	refuse("heartbeat: 60\n",
+	       "d.yaml:1: there must be at least one output");
 	refuse("outputs: json\n", "d.yaml:1: outputs must be a list");
 	refuse("outputs:\n- json\n", "d.yaml:2: an output must be a mapping");
 	refuse("outputs:\n- type: kafka\n", "d.yaml:2: the type of an output");
 	refuse("outputs:\n- path: /x\n", "d.yaml:2: the type of an output");
-	refuse("outputs:\n- type: syslog\n", "d.yaml:2: a syslog output needs a host");
-	refuse("outputs:\n- type: syslog\n  host: h\n  port: 0\n", "d.yaml:4: port");
-	refuse("outputs:\n- type: syslog\n  host: h\n  port: 65536\n", "d.yaml:4: port");
+	refuse("outputs:\n- type: syslog\n",
+	       "d.yaml:2: a syslog output needs a host");
+	refuse("outputs:\n- type: syslog\n  host: h\n  port: 0\n",
+	       "d.yaml:4: port");
+	refuse("outputs:\n- type: syslog\n  host: h\n  port: 65536\n",
+	       "d.yaml:4: port");
 	refuse("outputs:\n- type: syslog\n  host: h\n  transport: tls\n",
 	       "d.yaml:4: transport: 'tls' is none of its values");
 	refuse("outputs:\n- type: syslog\n  host: h\n  facility: local8\n",
@@ -135,7 +147,8 @@ static void too_many_outputs_are_refused(void **state)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 			 "- {type: json, path: /x%d}\n", i);
 	assert_true(parse(text));
-	strcat(text, "- {type: json, path: /y}\n");
+	snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		 "- {type: json, path: /y}\n");
 	refuse(text, "d.yaml:10: more than 8 outputs");
 }
 
@@ -147,7 +160,8 @@ static void what_is_no_yaml_is_refused_with_its_line(void **state)
 	refuse("a: 1\n\tb: 2\n", "d.yaml:2: ");
 	refuse("a: \"unfinished\n", "d.yaml:2: ");
 	refuse("a: \xff\n", "d.yaml:1: ");
-	refuse(JSON "---\n" JSON, "d.yaml:4: the file holds more than one document");
+	refuse(JSON "---\n" JSON,
+	       "d.yaml:4: the file holds more than one document");
 	refuse("? [a]\n: b\n", "d.yaml:1: a key must be one value");
 }
 
@@ -167,12 +181,12 @@ static void a_file_is_read_up_to_its_limit(void **state)
 	assert_true(config_read(&config, scratch_text("a.yaml", JSON), &error));
 	memset(large, '\n', sizeof(large) - 1);
 	memcpy(large, JSON, strlen(JSON));
-	assert_false(config_read(&config, scratch_text("b.yaml", large),
-				 &error));
+	assert_false(
+		config_read(&config, scratch_text("b.yaml", large), &error));
 	assert_non_null(strstr(error.text, "larger than"));
 	large[CONFIG_FILE_MAX] = '\0';
-	assert_true(config_read(&config, scratch_text("b.yaml", large),
-				&error));
+	assert_true(
+		config_read(&config, scratch_text("b.yaml", large), &error));
 	assert_false(config_read(&config, scratch("none"), &error));
 	assert_non_null(strstr(error.text, "No such file"));
 }

@@ -30,7 +30,8 @@ static int setup(void **state)
 	fake.status = sample_status();
 	fake_boot(0xa5);
 	manager = socket(AF_UNIX, SOCK_DGRAM, 0);
-	strcpy(address.sun_path, scratch("notify"));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+		 scratch("notify"));
 	setenv("NOTIFY_SOCKET", address.sun_path, 1);
 	unsetenv("WATCHDOG_USEC");
 	return bind(manager, (struct sockaddr *)&address, sizeof(address));
@@ -287,8 +288,11 @@ static void an_output_taken_away_says_what_it_had_not_sent(void **state)
 		 scratch("chain"), scratch("events.json"));
 	scratch_text("ringwalld.yaml", config);
 	assert_true(daemon_reload(&daemon_));
-	assert_int_equal(count_in("events.json", "\"reason\":\"output closed\",\"count\":2,\"first\":1,\"last\":1"),
-			 1);
+	assert_int_equal(
+		count_in(
+			"events.json",
+			"\"reason\":\"output closed\",\"count\":2,\"first\":1,\"last\":1"),
+		1);
 	daemon_stop(&daemon_);
 }
 
@@ -319,8 +323,11 @@ static void what_an_output_drops_is_reported_with_its_sequences(void **state)
 	step();
 	assert_int_equal(count_in("events.json", "\"RW3001\""), 25);
 	assert_int_equal(count_in("events.json", "\"RW4004\""), 1);
-	assert_int_equal(count_in("events.json", "\"reason\":\"queue full\",\"count\":10,\"first\":16,\"last\":25"),
-			 1);
+	assert_int_equal(
+		count_in(
+			"events.json",
+			"\"reason\":\"queue full\",\"count\":10,\"first\":16,\"last\":25"),
+		1);
 	/* The output itself could not be told yet, so it is said again. */
 	step();
 	assert_int_equal(count_in("events.json", "\"RW4004\""), 2);
@@ -343,10 +350,10 @@ static void after_an_outage_the_report_reaches_the_server(void **state)
 	for (int i = 0; i < 25; i++)
 		push(RW_EVENT_TEST);
 	step();
-	strcpy(address.sun_path, scratch("log"));
-	assert_int_equal(bind(server, (struct sockaddr *)&address,
-			      sizeof(address)),
-			 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+		 scratch("log"));
+	assert_int_equal(
+		bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
 	for (int i = 0; i < 40; i++) {
 		daemon_.outputs[1]->wake = 0;
 		step();

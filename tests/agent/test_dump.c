@@ -40,7 +40,8 @@ static int find_self(struct dl_phdr_info *info, size_t size, void *data)
 		while (note + sizeof(ElfW(Nhdr)) < end) {
 			const ElfW(Nhdr) *header = (const ElfW(Nhdr) *)note;
 
-			note += sizeof(*header) + ((header->n_namesz + 3) & ~3u);
+			note += sizeof(*header) +
+				((header->n_namesz + 3) & ~3u);
 			if (header->n_type == NT_GNU_BUILD_ID &&
 			    header->n_descsz == 20)
 				memcpy(raw.header.build_id, note, 20);
@@ -136,10 +137,11 @@ static void another_image_gives_no_names(void **state)
 	raw.header.build_id[7] ^= 1;
 	assert_null(image_symbols_open(SELF, raw.header.build_id, &why));
 	assert_non_null(strstr(why.text, "build-id differs"));
-	assert_null(image_symbols_open(scratch_text("no.elf", "\x7f" "ELF"),
+	assert_null(image_symbols_open(scratch_text("no.elf", "\x7f"
+							      "ELF"),
 				       raw.header.build_id, &why));
-	assert_null(image_symbols_open(scratch("none"), raw.header.build_id,
-				       &why));
+	assert_null(
+		image_symbols_open(scratch("none"), raw.header.build_id, &why));
 	assert_non_null(strstr(why.text, "No such file"));
 }
 

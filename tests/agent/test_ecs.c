@@ -3,6 +3,7 @@
  * agent/event/ecs.c and ecs_ringwall.c: members that rules in a SIEM rely on.
  * That every record has the whole form is checked by schema_test.py.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,10 +43,10 @@ static const json_t *at(const char *path)
 	const json_t *value = json;
 	char copy[128], *part, *rest = copy;
 
-	strcpy(copy, path);
+	snprintf(copy, sizeof(copy), "%s", path);
 	while (value && (part = strsep(&rest, ".")))
 		value = json_is_array(value) ?
-				json_array_get(value, (size_t)atoi(part)) :
+				json_array_get(value, strtoul(part, NULL, 10)) :
 				json_object_get(value, part);
 	return value;
 }
@@ -153,8 +154,9 @@ static void bytes_beyond_the_record_are_not_read(void **state)
 	event.record.size = 4000000000u;
 	encode("19");
 	expect_number("ringwall.access.size", RW_EVENT_BYTES);
-	assert_int_equal(strlen(json_string_value(at("ringwall.access.before"))),
-			 2 * RW_EVENT_BYTES);
+	assert_int_equal(
+		strlen(json_string_value(at("ringwall.access.before"))),
+		2 * RW_EVENT_BYTES);
 }
 
 static void the_ids_of_an_attack_follow_the_version_asked_for(void **state)

@@ -132,8 +132,10 @@ int main(void)
 		cmocka_unit_test(codes_and_kinds_are_unique),
 		cmocka_unit_test(an_unknown_kind_is_an_alert),
 		cmocka_unit_test(severities_are_one_table),
-		cmocka_unit_test(attack_ids_depend_on_the_version_of_the_framework),
-		cmocka_unit_test(a_refused_policy_is_an_attack_only_past_a_check),
+		cmocka_unit_test(
+			attack_ids_depend_on_the_version_of_the_framework),
+		cmocka_unit_test(
+			a_refused_policy_is_an_attack_only_past_a_check),
 		cmocka_unit_test(a_violation_says_what_where_and_by_whom),
 		cmocka_unit_test(a_message_is_cut_to_its_room),
 	};

@@ -72,7 +72,7 @@ static void open_json(const char *path)
 {
 	struct config_output config = { .type = CONFIG_JSON };
 
-	strcpy(config.path, path);
+	snprintf(config.path, sizeof(config.path), "%s", path);
 	output = output_open(&config, &error);
 	assert_non_null(output);
 }
@@ -163,7 +163,8 @@ static int serve(int type, uint32_t *ret_port)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
 	if (type == SOCK_STREAM)
 		assert_int_equal(listen(fd, 4), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size),
+			 0);
 	*ret_port = ntohs(address.sin_port);
 	return fd;
 }
@@ -180,7 +181,8 @@ static void open_syslog(enum config_transport transport, uint32_t port,
 	};
 
 	if (transport == CONFIG_UNIX)
-		strcpy(config.path, scratch("log"));
+		snprintf(config.path, sizeof(config.path), "%s",
+			 scratch("log"));
 	else
 		strcpy(config.host, "127.0.0.1");
 	output = output_open(&config, &error);
@@ -263,10 +265,10 @@ static void a_local_socket_gets_datagrams(void **state)
 	char text[RFC5424_MAX];
 
 	(void)state;
-	strcpy(address.sun_path, scratch("log"));
-	assert_int_equal(bind(server, (struct sockaddr *)&address,
-			      sizeof(address)),
-			 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+		 scratch("log"));
+	assert_int_equal(
+		bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
 	open_syslog(CONFIG_UNIX, 0, 16);
 	submit_many(1);
 	work(SECOND);
@@ -373,7 +375,8 @@ static void a_slow_server_costs_no_message_its_head(void **state)
 		text[got] = '\0';
 		for (;;) {
 			length = strtoul(text + offset, &end, 10);
-			if (*end != ' ' || (size_t)(end - text) + 1 + length > got)
+			if (*end != ' ' ||
+			    (size_t)(end - text) + 1 + length > got)
 				break;
 			assert_memory_equal(end + 1, "<129>1 ", 7);
 			offset = (size_t)(end - text) + 1 + length;
@@ -423,7 +426,7 @@ static void names_tell_outputs_apart(void **state)
 	output_close(output, NULL);
 }
 
-#define TEST(name)                                                  \
+#define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 
 int main(void)

@@ -246,8 +246,8 @@ static void names_come_from_the_guest_when_wanted(void **state)
 				      "ffffffff82000000 B _end\n");
 	paths.modules = scratch_text(
 		"modules", "evil 16384 0 - Live 0xffffffffc0a01000 (OE)\n");
-	paths.iomem = scratch_text("iomem",
-				   "01000000-01e01a06 : Kernel code\n");
+	paths.iomem =
+		scratch_text("iomem", "01000000-01e01a06 : Kernel code\n");
 	assert_int_equal(source_open(&source, NULL, &paths), RW_OK);
 	push(RW_EVENT_VIOLATION);
 	read_all();

@@ -101,7 +101,7 @@ static void hidden_addresses_leave_everything_unnamed(void **state)
 
 	(void)state;
 	scratch_text("kallsyms", "0000000000000000 T _text\n"
-			     "0000000000000000 T tcp_v4_connect\n");
+				 "0000000000000000 T tcp_v4_connect\n");
 	scratch_text("iomem", "00000000-00000000 : Kernel code\n");
 	symbols = symbols_load(&paths);
 	assert_int_equal(symbols_count(symbols), 0);

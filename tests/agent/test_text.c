@@ -26,8 +26,8 @@ static void bytes_become_digits_and_back(void **state)
 
 static void a_name_cannot_break_a_line(void **state)
 {
-	static const char bad[8] = { 'a', '\n', '\x1b', '\x80', ' ', '"', 'z',
-				     'z' };
+	static const char bad[8] = { 'a', '\n', '\x1b', '\x80',
+				     ' ', '"',	'z',	'z' };
 	char out[16];
 
 	(void)state;
