@@ -105,7 +105,7 @@ static void the_largest_serial_and_longest_name_are_taken(void **state)
 	struct problem why;
 
 	(void)state;
-	assert_true(parse("policy: 1234567890123456789012345678901\n"
+	assert_true(parse("policy: ~23456789012345678901234567890~\n"
 			  "serial: 18446744073709551615\nrules:\n"
 			  "- {id: 1, name: t, protect: kernel-text, "
 			  "mode: audit, severity: medium}\n",
