@@ -120,8 +120,11 @@ class Result:
         return list(dict.fromkeys(line[12:] for line in lines if line.startswith(end)))
 
 
-def command(*words, cwd=None):
-    subprocess.run(words, check=True, cwd=cwd)
+def command(*words):
+    """Runs a tool; what it says is shown only when it fails."""
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, words))}: {done.stdout.strip()}")
 
 
 def built(name, source, *recipe):

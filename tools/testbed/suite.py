@@ -111,14 +111,19 @@ def fuzz(count):
         ctest(count, folder, "fuzz")
 
 
+# Wrong here: the ends of a linker section are two objects to cppcheck, a struct
+# that a function fills first is uninitialized; and it does not know jansson's loop.
+CPPCHECK = ("--inline-suppr", "--suppress=missingInclude", "--suppress=comparePointers",
+            "--suppress=ctuuninitvar", "--suppress=unknownMacro")
+
+
 def static(count):
     """Both compilers without a warning, and cppcheck without a finding."""
     build(count, machine.BUILD / "clang", "clang", "-DCMAKE_C_COMPILER=clang")
     folders = [machine.TOP / n for n in ("ept", "policy", "monitor", "agent", "driver")]
     good, lines = quiet("cppcheck", "cppcheck", "-q", "--error-exitcode=1", "--std=c11",
-                        "--enable=warning,portability", "--inline-suppr",
-                        "--suppress=missingInclude", f"-I{machine.TOP}",
-                        f"-I{machine.TOP}/include", *[f for f in folders if f.is_dir()])
+                        "--enable=warning,portability", *CPPCHECK, f"-I{machine.TOP}",
+                        f"-I{machine.TOP}/include", *folders)
     count.add("static cppcheck", 1 if good else 0,
               [] if good else ["cppcheck has nothing to say"], lines[-TAIL:])
 
