@@ -96,6 +96,11 @@ static void disarm(struct pcpu *cpu)
 
 	s->active = false;
 	vmcs_write64(EPT_POINTER, ept_pointer(wall_ept()));
+	/*
+	 * Nothing may remember the scratch pages, which hold others next time.
+	 * CPUs tag what they remember with the EPTP; Bochs does not.
+	 */
+	CHECK(!invept(INVEPT_SINGLE, ept_view_pointer(&cpu->view)));
 	vmcs_write32(EXCEPTION_BITMAP, 0);
 	vmcs_write(GUEST_RFLAGS,
 		   (flags & ~HELD_FLAGS) | (s->rflags & HELD_FLAGS));
