@@ -13,7 +13,13 @@
 #define RANGE 0x2000U
 #define BITMAP_HIGH 1024
 #define BITMAP_WRITE 2048
-#define APIC_BASE_ADDRESS (~0xfffULL)
+#define APIC_BASE_X2APIC BIT(10)
+#define APIC_BASE_ENABLED BIT(11)
+#define CPUID_X2APIC BIT(21)
+#define MTRR_FIRST 0x200U
+#define MTRR_FIXED_FIRST 0x250U
+#define MTRRCAP_COUNT 0xffU
+#define MTRRCAP_FIXED BIT(8)
 
 enum access { READ = 1, WRITE = 2, BOTH = 3 };
 enum treatment { DENY, ABSENT, SAME, DROP, APIC, FEATURE };
@@ -86,6 +92,34 @@ void exit_rdmsr(struct pcpu *cpu)
 	skip_instruction();
 }
 
+/* RDMSR of a range register that this CPU lacks would be our fault. */
+static bool mtrr_exists(uint32_t msr)
+{
+	uint64_t cap = rdmsr(IA32_MTRRCAP);
+
+	return msr >= MTRR_FIXED_FIRST ?
+		       cap & MTRRCAP_FIXED :
+		       (msr - MTRR_FIRST) / 2 < (cap & MTRRCAP_COUNT);
+}
+
+/*
+ * The page stays where it is, and the mode changes as every CPU allows: SDM
+ * Vol. 3 11.12.5. x2APIC mode is not left, since some CPUs lock it.
+ */
+static bool apic_base_allowed(uint64_t old, uint64_t new)
+{
+	uint64_t changed = old ^ new;
+
+	if (!changed)
+		return true;
+	if ((changed & ~(APIC_BASE_X2APIC | APIC_BASE_ENABLED)) ||
+	    (old & APIC_BASE_X2APIC))
+		return false;
+	return !(new & APIC_BASE_X2APIC) ||
+	       ((old & new & APIC_BASE_ENABLED) &&
+		(cpuid(1, 0).ecx & CPUID_X2APIC));
+}
+
 void exit_wrmsr(struct pcpu *cpu)
 {
 	uint32_t msr = (uint32_t)cpu->regs->rcx;
@@ -96,9 +130,9 @@ void exit_wrmsr(struct pcpu *cpu)
 	if (rule && rule->treatment == DROP)
 		pass = true;
 	else if (rule && rule->treatment == SAME)
-		pass = value == rdmsr(msr);
+		pass = mtrr_exists(msr) && value == rdmsr(msr);
 	else if (rule && rule->treatment == APIC)
-		pass = write = !((value ^ rdmsr(msr)) & APIC_BASE_ADDRESS);
+		pass = write = apic_base_allowed(rdmsr(msr), value);
 	if (!pass) {
 		if (rule && rule->treatment != ABSENT)
 			event_register(cpu, msr, value);

@@ -120,6 +120,13 @@ void fake_msr_set(uint32_t number, uint64_t value)
 	*msr = value;
 }
 
+void fake_msr_remove(uint32_t number)
+{
+	for (uint32_t i = 0; i < fake->msrs; i++)
+		if (fake->msr[i].number == number)
+			fake->msr[i] = fake->msr[--fake->msrs];
+}
+
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	const struct fake_model *m = fake->model;

@@ -109,8 +109,9 @@ uint32_t fake_vmcs_width(uint32_t field);
 /** The MSR's place, or NULL if this CPU has none of that number. */
 uint64_t *fake_msr(uint32_t number);
 
-/** Adds or changes an MSR. */
+/** Adds or changes an MSR; takes one away. */
 void fake_msr_set(uint32_t number, uint64_t value);
+void fake_msr_remove(uint32_t number);
 
 /**
  * The first rule of SDM Vol. 3 27.2 and 27.3 that a VM entry would break, or

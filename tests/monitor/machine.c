@@ -167,6 +167,7 @@ uint64_t hypercall(uint64_t number, uint64_t rdi, uint64_t rsi)
 	machine_exit(&(struct vm_exit){ .reason = EXIT_VMCALL,
 					.length = VMCALL_LENGTH });
 	assert_skipped(rip, VMCALL_LENGTH);
+	*fake_vmcs(GUEST_RIP) = rip; /* it was called from there */
 	return fake->gpr.rax;
 }
 

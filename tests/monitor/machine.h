@@ -59,7 +59,7 @@ void machine_exit(const struct vm_exit *x);
 /** The same, and tells how it ended: no entry follows if not FAKE_RETURNED. */
 enum fake_end machine_exit_to(const struct vm_exit *x);
 
-/** The guest executes VMCALL; returns RAX, RDX is in fake->gpr. */
+/** The guest calls by VMCALL and is back; returns RAX, RDX is in fake->gpr. */
 uint64_t hypercall(uint64_t number, uint64_t rdi, uint64_t rsi);
 
 /** The last entry delivered this exception and no other event. */
