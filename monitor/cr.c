@@ -14,6 +14,16 @@
 #define CR_NUMBER(q) ((q)&0xf)
 #define CR_ACCESS(q) ((q) >> 4 & 3)
 #define CR_REGISTER(q) ((unsigned int)((q) >> 8 & 0xf))
+#define RIGHTS_TYPE 0xfU
+#define RIGHTS_LONG BIT(13) /* of CS: 64-bit code */
+#define TSS_BUSY 11 /* not of 16 bits */
+
+/* SDM Vol. 3 10.8.5: long mode begins and ends outside 64-bit code. */
+static bool long_mode_may_switch(void)
+{
+	return !(vmcs_read32(GUEST_CS_ACCESS_RIGHTS) & RIGHTS_LONG) &&
+	       (vmcs_read32(GUEST_TR_ACCESS_RIGHTS) & RIGHTS_TYPE) == TSS_BUSY;
+}
 
 /* Paging goes on or off: EFER.LMA and the entry control follow. */
 static bool switch_paging(uint64_t value)
@@ -21,6 +31,8 @@ static bool switch_paging(uint64_t value)
 	uint64_t efer = vmcs_read64(GUEST_EFER);
 	uint32_t entry = vmcs_read32(ENTRY_CONTROLS);
 
+	if ((efer & EFER_LME) && !long_mode_may_switch())
+		return false;
 	if (value & CR0_PG) {
 		/* PAE paging without long mode would need the PDPTEs. */
 		if (!(efer & EFER_LME))
@@ -44,7 +56,8 @@ static bool write_guest_cr0(uint64_t value)
 	uint64_t old = vmcs_read(GUEST_CR0);
 
 	if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) ||
-	    ((value & CR0_NW) && !(value & CR0_CD)))
+	    ((value & CR0_NW) && !(value & CR0_CD)) ||
+	    (!(value & CR0_WP) && (vmcs_read(GUEST_CR4) & CR4_CET)))
 		return false;
 	if (((value ^ old) & CR0_PG) && !switch_paging(value))
 		return false;
