@@ -115,6 +115,8 @@ static void a_lost_record_explains_no_other_hole(void **state)
 	assert_int_equal(chain_check(&chain, &lost), CHAIN_MISSING);
 	lost.detail[0] = 6;
 	assert_int_equal(chain_check(&chain, &lost), CHAIN_BROKEN);
+	lost.detail[1]--;
+	assert_int_equal(chain_check(&chain, &lost), CHAIN_MISSING);
 }
 
 static void another_boot_does_not_continue_the_chain(void **state)

@@ -122,6 +122,19 @@ static void without_room_for_json_the_sentence_is_left(void **state)
 	assert_int_equal(encode(300), 0);
 }
 
+static void a_message_that_just_fits_is_whole(void **state)
+{
+	size_t length;
+
+	(void)state;
+	sample_event(RW_EVENT_VIOLATION, &event);
+	length = encode(RFC5424_MAX);
+	assert_int_equal(encode(length + 1), length);
+	assert_int_equal(out[length - 1], '}');
+	assert_true(encode(length) < length);
+	expect("truncated");
+}
+
 static void the_worst_record_fits_a_datagram(void **state)
 {
 	(void)state;
@@ -162,6 +175,7 @@ int main(void)
 		cmocka_unit_test(no_name_has_a_capital_letter),
 		cmocka_unit_test(a_record_that_is_too_large_is_cut_and_says_so),
 		cmocka_unit_test(without_room_for_json_the_sentence_is_left),
+		cmocka_unit_test(a_message_that_just_fits_is_whole),
 		cmocka_unit_test(the_worst_record_fits_a_datagram),
 		cmocka_unit_test(the_agents_own_events_have_their_data),
 	};
