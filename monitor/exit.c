@@ -136,7 +136,8 @@ static void exit_misconfiguration(struct pcpu *cpu)
 
 typedef void handler_fn(struct pcpu *cpu);
 
-static handler_fn *const handlers[RW_EXIT_REASONS] = {
+/* The last place is for reasons beyond the table. */
+static handler_fn *const handlers[RW_EXIT_REASONS + 1] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception,
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
 	[EXIT_INIT] = exit_init,
@@ -196,16 +197,28 @@ entry_failed(struct pcpu *cpu, uint32_t reason)
 	leave_failed_entry(cpu, RW_E_VMENTRY);
 }
 
+/* A failed entry, bits above the basic reason (an enclave), or a newer exit. */
+static uint32_t __attribute__((cold))
+odd_reason(struct pcpu *cpu, uint32_t reason)
+{
+	if (reason & EXIT_ENTRY_FAILED)
+		entry_failed(cpu, reason);
+	reason &= EXIT_BASIC_MASK;
+	if (reason < RW_EXIT_REASONS)
+		return reason;
+	log_line("CPU %u: exit %u is beyond the table", (uint64_t)cpu->index,
+		 (uint64_t)reason);
+	return RW_EXIT_REASONS;
+}
+
 void exit_handle(struct registers *regs)
 {
 	struct pcpu *cpu = this_cpu();
 	uint32_t reason = vmcs_read32(EXIT_REASON);
 
 	cpu->regs = regs;
-	if (__builtin_expect(reason >= RW_EXIT_REASONS, 0)) {
-		CHECK(reason & EXIT_ENTRY_FAILED);
-		entry_failed(cpu, reason);
-	}
+	if (__builtin_expect(reason >= RW_EXIT_REASONS, 0))
+		reason = odd_reason(cpu, reason);
 	cpu->exits[reason]++;
 	if (!(__builtin_expect(cpu->step.active, 0) &&
 	      step_exit(cpu, reason)) &&

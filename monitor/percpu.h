@@ -66,7 +66,7 @@ struct pcpu {
 	uint32_t processor_controls; /* base value of PROCESSOR_CONTROLS */
 	struct registers *regs; /* of the exit being handled */
 
-	uint64_t exits[RW_EXIT_REASONS];
+	uint64_t exits[RW_EXIT_REASONS + 1]; /* the last: beyond the table */
 	uint64_t nmis;
 	uint64_t steps;
 

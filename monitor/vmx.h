@@ -139,6 +139,7 @@
 #define EXIT_INVVPID 53
 #define EXIT_XSETBV 55
 #define EXIT_VMFUNC 59
+#define EXIT_BASIC_MASK 0xffffu
 #define EXIT_ENTRY_FAILED BIT(31)
 
 /* EPT violation qualification: SDM Vol. 3 table 28-7. */
