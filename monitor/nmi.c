@@ -45,11 +45,13 @@ void nmi_exit(struct pcpu *cpu)
 	nmi_deliver(cpu);
 }
 
-/* SDM Vol. 3 27.3.1.5: what may be injected under which blocking. */
+/* SDM Vol. 3 27.3.1.5: what may be injected under which blocking and where. */
 static bool possible(void)
 {
 	if (vmcs_read32(GUEST_INTERRUPTIBILITY) &
 	    (BLOCKING_BY_NMI | BLOCKING_BY_MOV_SS | BLOCKING_BY_STI))
+		return false;
+	if (vmcs_read32(GUEST_ACTIVITY) == ACTIVITY_WAIT_SIPI)
 		return false;
 	return !(vmcs_read32(ENTRY_INTERRUPTION_INFO) & INTR_VALID);
 }

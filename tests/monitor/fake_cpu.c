@@ -395,6 +395,12 @@ void leave_load(const struct leave *l)
 	end(FAKE_LEFT, "the CPU left VMX");
 }
 
+void fake_vmresume(void)
+{
+	begin("VMRESUME", 0);
+	fake_enter();
+}
+
 void fake_assert_message(const char *text)
 {
 	const struct rw_panic *record;

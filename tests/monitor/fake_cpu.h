@@ -122,6 +122,9 @@ const char *fake_entry_fault(void);
 /** VM entry: fails the test if a rule is broken, delivers what is injected. */
 void fake_enter(void);
 
+/** The same as an instruction of the monitor's. */
+void fake_vmresume(void);
+
 /** Would an NMI-window exit come before the guest's next instruction? */
 bool fake_nmi_window(void);
 

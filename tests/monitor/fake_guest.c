@@ -209,6 +209,7 @@ void guest_nmi(void)
 void guest_iret(void)
 {
 	*fake_vmcs(GUEST_INTERRUPTIBILITY) &= ~(uint64_t)BLOCKING_BY_NMI;
+	fake->delivered = (struct fake_event){ 0 };
 	if (fake_nmi_window())
 		machine_exit(&(struct vm_exit){ .reason = EXIT_NMI_WINDOW });
 }

@@ -144,7 +144,7 @@ enum fake_end machine_exit_to(const struct vm_exit *x)
 	if (end != FAKE_RETURNED)
 		return end;
 	fake->gpr = regs;
-	fake_enter();
+	fake_vmresume();
 	return end;
 }
 
