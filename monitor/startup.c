@@ -14,7 +14,6 @@
 #define RIGHTS_LDT 0x82U
 #define RIGHTS_BUSY_TSS 0x8bU
 #define REAL_MODE_LIMIT 0xffffU
-#define CR0_AFTER_INIT (CR0_ET | CR0_NW | CR0_CD)
 #define DR7_AFTER_INIT 0x400
 #define SEGMENTS 8
 #define CS 1
@@ -42,8 +41,10 @@ static void reset_segments(void)
 
 static void reset_control(void)
 {
-	vmcs_write(GUEST_CR0, CR0_AFTER_INIT | CR0_NE);
-	vmcs_write(CR0_READ_SHADOW, CR0_AFTER_INIT);
+	uint64_t cache = vmcs_read(GUEST_CR0) & (CR0_NW | CR0_CD);
+
+	vmcs_write(GUEST_CR0, CR0_ET | CR0_NE | cache);
+	vmcs_write(CR0_READ_SHADOW, CR0_ET | cache);
 	vmcs_write(GUEST_CR3, 0);
 	vmcs_write(GUEST_CR4, CR4_VMXE);
 	vmcs_write(CR4_READ_SHADOW, 0);

@@ -189,6 +189,8 @@ enum store_end guest_store(const struct store *s)
 		}
 		if (s->meanwhile)
 			s->meanwhile(s);
+		if (*fake_vmcs(GUEST_ACTIVITY) != ACTIVITY_ACTIVE)
+			return STORE_FAULT; /* reset meanwhile */
 		retire(flags, trap_flag);
 		break;
 	}
