@@ -6,6 +6,8 @@
 
 static void inject(uint32_t info, uint32_t error_code)
 {
+	if (!(vmcs_read(GUEST_CR0) & CR0_PE))
+		info &= ~(uint32_t)INTR_ERROR_CODE; /* real mode has none */
 	if (info & INTR_ERROR_CODE)
 		vmcs_write32(ENTRY_EXCEPTION_ERROR_CODE, error_code);
 	vmcs_write32(ENTRY_INTERRUPTION_INFO, info);
