@@ -229,8 +229,11 @@ void arm_sync(struct pcpu *cpu)
 		armed = true;
 	}
 	spin_unlock(&table_lock);
-	if (armed)
+	if (armed) {
+		log_line("policy %u in force, slide %x", arm_serial(),
+			 current.slide);
 		event_notice(cpu, RW_EVENT_POLICY_LOADED, arm_serial(), 0);
+	}
 }
 
 enum rw_state arm_state(void)

@@ -214,10 +214,20 @@ void event_monitor_fault(struct pcpu *cpu)
 	spin_unlock(&lock);
 }
 
+/* Summaries whose window is over; under the lock. */
+static void flush_old(struct pcpu *cpu)
+{
+	uint64_t now = rdtsc();
+
+	for (uint32_t i = 0; i < RECENT; i++)
+		if (now - recent[i].event.tsc >= WINDOW_TSC)
+			flush(cpu, &recent[i]);
+	append_loss(cpu);
+}
+
 uint32_t event_fetch(uint64_t after, struct rw_event *to, uint32_t max)
 {
 	struct pcpu *cpu = this_cpu();
-	uint64_t now = rdtsc();
 	uint32_t n;
 
 	spin_lock(&lock);
@@ -226,10 +236,7 @@ uint32_t event_fetch(uint64_t after, struct rw_event *to, uint32_t max)
 		first++;
 		held--;
 	}
-	for (uint32_t i = 0; i < RECENT; i++)
-		if (now - recent[i].event.tsc >= WINDOW_TSC)
-			flush(cpu, &recent[i]);
-	append_loss(cpu);
+	flush_old(cpu);
 	for (n = 0; n < max && n < held; n++)
 		to[n] = ring[(first + n) % RECORDS];
 	spin_unlock(&lock);
@@ -239,6 +246,7 @@ uint32_t event_fetch(uint64_t after, struct rw_event *to, uint32_t max)
 void event_status(struct rw_status *ret)
 {
 	spin_lock(&lock);
+	flush_old(this_cpu());
 	ret->events_last = last;
 	ret->events_acked = acked;
 	ret->events_lost = lost;

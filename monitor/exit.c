@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/exit.h"
 
+#include "monitor/enter.h"
+#include "monitor/event.h"
 #include "monitor/inject.h"
 #include "monitor/leave.h"
 #include "monitor/log.h"
@@ -184,6 +186,10 @@ static bool self_test(struct pcpu *cpu, uint32_t reason)
 	cpu->step_mtf = reason == EXIT_MONITOR_TRAP_FLAG;
 	cpu->self_test = false;
 	nmi_set_controls(cpu, cpu->processor_controls);
+	log_line("CPU %u inside, steps by %s", (uint64_t)cpu->index,
+		 cpu->step_mtf ? "the monitor trap flag" : "RFLAGS.TF");
+	if (percpu_all_inside(enter_boot()->cpu_count))
+		event_notice(cpu, RW_EVENT_ENABLED, enter_boot()->cpu_count, 0);
 	return cpu->step_mtf;
 }
 

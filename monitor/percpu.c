@@ -79,6 +79,17 @@ enum rw_error percpu_create(uint32_t index, struct pcpu **ret)
 	return RW_OK;
 }
 
+bool percpu_all_inside(uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct pcpu *cpu = percpu_get(i);
+
+		if (!cpu || cpu->state != RW_CPU_INSIDE || cpu->self_test)
+			return false;
+	}
+	return true;
+}
+
 void fpu_begin(void)
 {
 	fxsave(this_cpu()->fpu);

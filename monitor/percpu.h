@@ -103,6 +103,9 @@ enum rw_error percpu_create(uint32_t index, struct pcpu **ret);
 /** The CPU's block, or NULL if it never entered. */
 struct pcpu *percpu_get(uint32_t index);
 
+/** Are CPUs 0 to count - 1 all in, past their first exit? */
+bool percpu_all_inside(uint32_t count);
+
 /** Saves (restores) the guest's SSE state around code that uses it. */
 void fpu_begin(void);
 void fpu_end(void);

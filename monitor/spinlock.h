@@ -18,7 +18,8 @@ static inline void spin_lock(struct spinlock *l)
 {
 	uint32_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
 
-	while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
+	while (__builtin_expect(__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) !=
+				ticket, 0))
 		__builtin_ia32_pause();
 }
 

@@ -13,16 +13,19 @@
 _Static_assert(BUDDY_CHUNKS < 0xffff, "a chunk number has 16 bits");
 _Static_assert(BUDDY_CHUNK_PAGES_MAX <= NUMBER_PLACE + 1, "places fit");
 
-/* NULL if there is no such page. */
 static inline struct buddy_frame *frame_of(const struct buddy *b,
 					   uint32_t number)
 {
-	uint32_t n = number >> NUMBER_SHIFT;
-	uint32_t place = number & NUMBER_PLACE;
+	return chunk_frames(&b->chunk[number >> NUMBER_SHIFT]) +
+	       (number & NUMBER_PLACE);
+}
 
-	if (n > BUDDY_CHUNKS || place >= b->chunk[n].pages)
-		return NULL;
-	return chunk_frames(&b->chunk[n]) + place;
+/* For a number that may have been overwritten. */
+static inline bool number_valid(const struct buddy *b, uint32_t number)
+{
+	uint32_t n = number >> NUMBER_SHIFT;
+
+	return n <= BUDDY_CHUNKS && (number & NUMBER_PLACE) < b->chunk[n].pages;
 }
 
 static uint32_t overhead_of(size_t pages)
@@ -31,42 +34,59 @@ static uint32_t overhead_of(size_t pages)
 	       RW_PAGE_SHIFT;
 }
 
-/*
- * Whether a block is free, of that order, and its neighbours on the list know
- * it; if so and if asked, takes it off.
- */
-static inline bool list_check(struct buddy *b, uint32_t number,
-			      const struct buddy_frame *f, unsigned int order,
-			      bool unlink)
+/* Whether the neighbours of a block on a list know it. */
+static inline bool list_intact(const struct buddy *b, uint32_t number)
 {
-	struct buddy_frame *next = frame_of(b, f->next);
-	struct buddy_frame *prev = frame_of(b, f->prev);
+	const struct buddy_frame *f = frame_of(b, number);
 
-	if (f->tag != (FRAME_FREE | order) || !next || !prev ||
-	    next->prev != number || prev->next != number)
+	return number_valid(b, f->next) && number_valid(b, f->prev) &&
+	       frame_of(b, f->next)->prev == number &&
+	       frame_of(b, f->prev)->next == number;
+}
+
+/* Takes a block off its list; false if the list is damaged. */
+static inline bool list_remove(struct buddy *b, uint32_t number,
+			       unsigned int order)
+{
+	uint32_t next = frame_of(b, number)->next;
+	uint32_t prev = frame_of(b, number)->prev;
+
+	if (!list_intact(b, number))
 		return false;
-	if (!unlink)
-		return true;
-	next->prev = f->prev;
-	prev->next = f->next;
+	frame_of(b, next)->prev = prev;
+	frame_of(b, prev)->next = next;
 	if (next == prev)
 		b->nonempty ^= 1U << order;
 	return true;
 }
 
 static inline void list_insert(struct buddy *b, uint32_t number,
-			       struct buddy_frame *f, unsigned int order)
+			       unsigned int order)
 {
-	struct buddy_frame *head = &b->list[order];
-	uint32_t next = head->next;
+	struct buddy_frame *f = frame_of(b, number);
+	uint32_t next = b->list[order].next;
 
 	f->tag = FRAME_FREE | order;
 	f->next = next;
 	f->prev = order;
-	head->next = number;
-	chunk_frames(&b->chunk[next >> NUMBER_SHIFT])[next & NUMBER_PLACE].prev =
-		number;
+	b->list[order].next = number;
+	frame_of(b, next)->prev = number;
 	b->nonempty |= 1U << order;
+}
+
+/* Ends an operation: counts the error, unlocks, returns it. */
+static enum mm_error done(struct buddy *b, enum mm_error error)
+{
+	struct buddy_counters *k = &b->counters;
+
+	if (error == MM_E_CORRUPT)
+		k->corrupt++;
+	else if (error == MM_E_NO_MEMORY)
+		k->exhausted++;
+	else if (error)
+		k->refused++;
+	spin_unlock(&b->lock);
+	return error;
 }
 
 /* Joins a block that is on no list with its free mates, and lists it. */
@@ -76,25 +96,23 @@ static enum mm_error block_join(struct buddy *b, uint32_t number,
 	const struct buddy_chunk *c = &b->chunk[number >> NUMBER_SHIFT];
 	uint32_t first = c->base >> RW_PAGE_SHIFT;
 	uint32_t base = number & ~NUMBER_PLACE;
-	uint32_t place = number & NUMBER_PLACE;
 	enum mm_error error = MM_OK;
 
 	for (; order < BUDDY_ORDER_MAX; order++) {
-		uint32_t mate = ((first + place) ^ 1U << order) - first;
-		struct buddy_frame *f = chunk_frames(c) + mate;
+		uint32_t mate = ((first + number - base) ^ 1U << order) - first;
 
-		if (mate >= c->pages || f->tag != (FRAME_FREE | order))
+		if (mate >= c->pages ||
+		    chunk_frames(c)[mate].tag != (FRAME_FREE | order))
 			break;
-		if (!list_check(b, base | mate, f, order, true)) {
+		mate |= base;
+		if (!list_remove(b, mate, order)) {
 			error = MM_E_CORRUPT;
 			break;
 		}
-		if (mate < place)
-			f = chunk_frames(c) + place;
-		f->tag = FRAME_BODY;
-		place = mate < place ? mate : place;
+		frame_of(b, mate > number ? mate : number)->tag = FRAME_BODY;
+		number = mate > number ? number : mate;
 	}
-	list_insert(b, base | place, chunk_frames(c) + place, order);
+	list_insert(b, number, order);
 	return error;
 }
 
@@ -104,22 +122,10 @@ static enum mm_error hot_join(struct buddy *b, unsigned int order)
 	enum mm_error error = MM_OK;
 
 	for (unsigned int o = 0; o < BUDDY_ORDERS; o++) {
-		struct buddy_hot *hot = &b->hot[o];
-
-		while (!error && hot->count && !(b->nonempty >> order))
-			error = block_join(b, hot->number[--hot->count], o);
+		while (!error && b->hot_count[o] && !(b->nonempty >> order))
+			error = block_join(b, b->hot[o][--b->hot_count[o]], o);
 	}
 	return error;
-}
-
-void buddy_init(struct buddy *b, uint64_t offset)
-{
-	memset(b, 0, sizeof(*b));
-	b->offset = offset;
-	b->chunk[0].base = (uintptr_t)b->list;
-	b->chunk[0].pages = BUDDY_ORDERS;
-	for (unsigned int order = 0; order < BUDDY_ORDERS; order++)
-		b->list[order].next = b->list[order].prev = order;
 }
 
 /* How many regions a chunk touches. */
@@ -130,19 +136,40 @@ static uint32_t regions_of(uintptr_t base, size_t pages)
 	return last / BUDDY_ALIGN - base / BUDDY_ALIGN + 1;
 }
 
-static void index_insert(struct buddy *b, uint32_t n)
+static void index_clear(struct buddy *b)
 {
-	const struct buddy_chunk *c = &b->chunk[n];
+	b->indexed = 0;
+	for (uint32_t i = 0; i < 1U << BUDDY_INDEX_BITS; i++)
+		__atomic_store_n(&b->index[i], b->chunk, __ATOMIC_RELAXED);
+}
+
+static void index_insert(struct buddy *b, const struct buddy_chunk *c)
+{
 	uint32_t regions = regions_of(c->base, c->pages);
 
 	for (uint32_t r = 0; r < regions; r++) {
-		uint32_t i = index_start(c->base + r * BUDDY_ALIGN);
+		uintptr_t i = index_start(c->base + r * BUDDY_ALIGN);
 
-		while (b->index[i])
+		while (b->index[i] != b->chunk)
 			i = index_next(i);
-		__atomic_store_n(&b->index[i], n, __ATOMIC_RELEASE);
+		__atomic_store_n(&b->index[i], c, __ATOMIC_RELEASE);
 	}
 	b->indexed += regions;
+}
+
+void buddy_init(struct buddy *b, uint64_t offset)
+{
+	memset(b, 0, sizeof(*b));
+	b->offset = offset;
+	index_clear(b);
+	b->chunk[0].base = (uintptr_t)b->list;
+	b->chunk[0].pages = BUDDY_ORDERS;
+	for (unsigned int order = 0; order < BUDDY_ORDERS; order++)
+		b->list[order] = (struct buddy_frame){
+			.next = order,
+			.prev = order,
+			.tag = FRAME_RECORDS,
+		};
 }
 
 /* A number for the new chunk, or 0 and why not. */
@@ -183,8 +210,7 @@ static void chunk_fill(struct buddy *b, uint32_t n)
 			order = BUDDY_ORDER_MAX;
 		while (c->pages - place < 1U << order)
 			order--;
-		list_insert(b, n << NUMBER_SHIFT | place, frames + place,
-			    order);
+		list_insert(b, n << NUMBER_SHIFT | place, order);
 	}
 }
 
@@ -207,7 +233,7 @@ enum mm_error buddy_add_chunk(struct buddy *b, hpa_t start, size_t pages)
 		__atomic_store_n(&b->chunk[n].base, base, __ATOMIC_RELAXED);
 		__atomic_store_n(&b->chunk[n].pages, pages, __ATOMIC_RELEASE);
 		chunk_fill(b, n);
-		index_insert(b, n);
+		index_insert(b, &b->chunk[n]);
 		k->pages += pages;
 		k->overhead += overhead_of(pages);
 		k->free += pages - overhead_of(pages);
@@ -222,19 +248,19 @@ enum mm_error buddy_add_chunk(struct buddy *b, hpa_t start, size_t pages)
 /* Whether all blocks of a chunk are free and intact; if so, unlinks if asked. */
 static enum mm_error chunk_walk(struct buddy *b, uint32_t n, bool unlink)
 {
-	const struct buddy_chunk *c = &b->chunk[n];
-	uint32_t place = overhead_of(c->pages);
+	uint32_t number = n << NUMBER_SHIFT | overhead_of(b->chunk[n].pages);
 
-	while (place < c->pages) {
-		const struct buddy_frame *f = chunk_frames(c) + place;
-		unsigned int order = f->tag & FRAME_ORDER;
+	while (number_valid(b, number)) {
+		uint32_t tag = frame_of(b, number)->tag;
+		unsigned int order = tag & FRAME_ORDER;
 
-		if ((f->tag & FRAME_STATE) == FRAME_USED)
+		if ((tag & FRAME_STATE) == FRAME_USED)
 			return MM_E_BUSY;
-		if (order > BUDDY_ORDER_MAX ||
-		    !list_check(b, n << NUMBER_SHIFT | place, f, order, unlink))
+		if (tag != (FRAME_FREE | order) || order > BUDDY_ORDER_MAX ||
+		    !(unlink ? list_remove(b, number, order) :
+			       list_intact(b, number)))
 			return MM_E_CORRUPT;
-		place += 1U << order;
+		number += 1U << order;
 	}
 	return MM_OK;
 }
@@ -250,21 +276,18 @@ static enum mm_error chunk_unlink(struct buddy *b, uint32_t n)
 		error = chunk_walk(b, n, false);
 	if (!error)
 		error = chunk_walk(b, n, true);
-	if (error) {
-		k->corrupt += error == MM_E_CORRUPT;
+	if (error)
 		return error;
-	}
 	k->pages -= pages;
 	k->overhead -= overhead_of(pages);
 	k->free -= pages - overhead_of(pages);
 	if (k->free < k->low_water)
 		k->low_water = k->free;
 	__atomic_store_n(&b->chunk[n].pages, 0, __ATOMIC_RELAXED);
-	b->indexed = 0;
-	memset(b->index, 0, sizeof(b->index));
+	index_clear(b);
 	for (n = 1; n <= BUDDY_CHUNKS; n++)
 		if (b->chunk[n].pages)
-			index_insert(b, n);
+			index_insert(b, &b->chunk[n]);
 	return MM_OK;
 }
 
@@ -273,18 +296,17 @@ enum mm_error buddy_remove_chunk(struct buddy *b, hpa_t start,
 {
 	void *base = buddy_va(b, start);
 	enum mm_error error = MM_E_FOREIGN;
+	const struct buddy_chunk *c;
 	size_t pages = 0;
 	uintptr_t place;
-	uint32_t n;
 
 	spin_lock(&b->lock);
-	n = chunk_find(b, (uintptr_t)base, &place);
-	if (n && b->chunk[n].base == (uintptr_t)base) {
-		pages = b->chunk[n].pages;
-		error = chunk_unlink(b, n);
+	if (chunk_find(b, (uintptr_t)base, &c, &place) && c != b->chunk &&
+	    !place) {
+		pages = c->pages;
+		error = chunk_unlink(b, c - b->chunk);
 	}
-	spin_unlock(&b->lock);
-	if (error)
+	if (done(b, error))
 		return error;
 	memset(base, 0, pages * RW_PAGE_SIZE);
 	*ret_pages = pages;
@@ -293,11 +315,11 @@ enum mm_error buddy_remove_chunk(struct buddy *b, hpa_t start,
 
 bool buddy_spare_chunk(struct buddy *b, hpa_t *ret_start)
 {
+	enum mm_error error;
 	bool found = false;
 
 	spin_lock(&b->lock);
-	if (hot_join(b, BUDDY_ORDERS))
-		b->counters.corrupt++;
+	error = hot_join(b, BUDDY_ORDERS);
 	for (uint32_t n = 1; n <= BUDDY_CHUNKS && !found; n++) {
 		const struct buddy_chunk *c = &b->chunk[n];
 		uint32_t usable = c->pages - overhead_of(c->pages);
@@ -307,7 +329,7 @@ bool buddy_spare_chunk(struct buddy *b, hpa_t *ret_start)
 		if (found)
 			*ret_start = buddy_hpa(b, (void *)c->base);
 	}
-	spin_unlock(&b->lock);
+	done(b, error);
 	return found;
 }
 
@@ -322,12 +344,11 @@ bool buddy_needs_memory(const struct buddy *b)
 	       __atomic_load_n(&b->reserve, __ATOMIC_RELAXED);
 }
 
-/* A block from the lists becomes the only hot one of its order. */
-static __attribute__((noinline)) enum mm_error hot_fill(struct buddy *b,
-							unsigned int order)
+/* Cuts a block from the lists. */
+static enum mm_error block_cut(struct buddy *b, unsigned int order,
+			       uint32_t *ret_number)
 {
 	unsigned int have;
-	struct buddy_frame *f;
 	uint32_t number;
 
 	if (!(b->nonempty >> order)) {
@@ -340,39 +361,22 @@ static __attribute__((noinline)) enum mm_error hot_fill(struct buddy *b,
 	}
 	have = order + __builtin_ctz(b->nonempty >> order);
 	number = b->list[have].next;
-	f = frame_of(b, number);
-	if (!f || !list_check(b, number, f, have, true))
+	if (frame_of(b, number)->tag != (FRAME_FREE | have) ||
+	    !list_remove(b, number, have))
 		return MM_E_CORRUPT;
 	while (have-- > order)
-		list_insert(b, number + (1U << have), f + (1U << have), have);
-	f->tag = FRAME_HOT | order;
-	b->hot[order].number[0] = number;
-	b->hot[order].count = 1;
+		list_insert(b, number + (1U << have), have);
+	*ret_number = number;
 	return MM_OK;
 }
 
-static inline enum mm_error block_take(struct buddy *b, unsigned int order,
-				       unsigned int owner, void **ret)
+/* Hands out a block that is on no list. */
+static inline void *block_take(struct buddy *b, uint32_t number,
+			       unsigned int order, unsigned int owner)
 {
 	struct buddy_counters *k = &b->counters;
-	struct buddy_hot *hot = &b->hot[order];
-	const struct buddy_chunk *c;
-	struct buddy_frame *f;
-	uint32_t place;
+	struct buddy_frame *f = frame_of(b, number);
 
-	if (!hot->count) {
-		enum mm_error error = hot_fill(b, order);
-
-		if (error)
-			return error;
-	}
-	place = hot->number[hot->count - 1];
-	c = &b->chunk[place >> NUMBER_SHIFT];
-	place &= NUMBER_PLACE;
-	f = chunk_frames(c) + place;
-	if (f->tag != (FRAME_HOT | order))
-		return MM_E_CORRUPT;
-	hot->count--;
 	f->tag = frame_tag_used(order, owner);
 	f->next = ~f->tag;
 	k->free -= 1U << order;
@@ -380,25 +384,38 @@ static inline enum mm_error block_take(struct buddy *b, unsigned int order,
 		k->low_water = k->free;
 	k->blocks[order]++;
 	k->owned[owner] += 1U << order;
-	*ret = (void *)(c->base + place * RW_PAGE_SIZE);
-	return MM_OK;
+	return (void *)(b->chunk[number >> NUMBER_SHIFT].base +
+			(number & NUMBER_PLACE) * RW_PAGE_SIZE);
+}
+
+/* As buddy_alloc(), locked, when no block of the order is hot. */
+static __attribute__((noinline)) enum mm_error
+alloc_cold(struct buddy *b, unsigned int order, unsigned int owner, void **ret)
+{
+	uint32_t number;
+	enum mm_error error = block_cut(b, order, &number);
+
+	if (!error)
+		*ret = block_take(b, number, order, owner);
+	return done(b, error);
 }
 
 enum mm_error buddy_alloc(struct buddy *b, unsigned int order,
 			  unsigned int owner, void **ret)
 {
-	enum mm_error error;
+	uint32_t number;
 
 	if (order > BUDDY_ORDER_MAX || owner >= BUDDY_OWNERS)
 		return MM_E_ARGUMENT;
 	spin_lock(&b->lock);
-	error = block_take(b, order, owner, ret);
-	if (error == MM_E_CORRUPT)
-		b->counters.corrupt++;
-	else if (error)
-		b->counters.exhausted++;
+	if (!b->hot_count[order])
+		return alloc_cold(b, order, owner, ret);
+	number = b->hot[order][--b->hot_count[order]];
+	if (frame_of(b, number)->tag != (FRAME_HOT | order))
+		return done(b, MM_E_CORRUPT);
+	*ret = block_take(b, number, order, owner);
 	spin_unlock(&b->lock);
-	return error;
+	return MM_OK;
 }
 
 enum mm_error buddy_alloc_zeroed(struct buddy *b, unsigned int order,
@@ -412,8 +429,7 @@ enum mm_error buddy_alloc_zeroed(struct buddy *b, unsigned int order,
 }
 
 /* What is wrong with an address in chunk c at which no used block starts. */
-static __attribute__((noinline)) enum mm_error
-block_refuse(const struct buddy_chunk *c, uintptr_t va)
+static enum mm_error block_refuse(const struct buddy_chunk *c, uintptr_t va)
 {
 	uint32_t first = c->base >> RW_PAGE_SHIFT;
 
@@ -434,43 +450,29 @@ block_refuse(const struct buddy_chunk *c, uintptr_t va)
 	return MM_E_CORRUPT;
 }
 
-static inline enum mm_error block_give(struct buddy *b, uintptr_t va)
+enum mm_error buddy_free(struct buddy *b, void *block)
 {
 	struct buddy_counters *k = &b->counters;
-	uintptr_t place;
-	uint32_t n = chunk_find(b, va, &place);
-	const struct buddy_chunk *c = &b->chunk[n];
+	const struct buddy_chunk *c;
 	struct buddy_frame *f;
-	struct buddy_hot *hot;
 	unsigned int order;
+	uintptr_t place;
 
-	if (!n)
-		return MM_E_FOREIGN;
+	spin_lock(&b->lock);
+	if (!chunk_find(b, (uintptr_t)block, &c, &place))
+		return done(b, MM_E_FOREIGN);
 	f = chunk_frames(c) + place;
-	if (va % RW_PAGE_SIZE || f->next != ~f->tag)
-		return block_refuse(c, va);
+	if ((uintptr_t)block % RW_PAGE_SIZE || f->next != ~f->tag)
+		return done(b, block_refuse(c, (uintptr_t)block));
 	order = f->tag & FRAME_ORDER;
 	k->free += 1U << order;
 	k->blocks[order]--;
 	k->owned[f->tag >> FRAME_OWNER_SHIFT] -= 1U << order;
-	hot = &b->hot[order];
-	if (hot->count == BUDDY_HOT)
-		return block_join(b, n << NUMBER_SHIFT | place, order);
+	place |= (c - b->chunk) << NUMBER_SHIFT;
+	if (b->hot_count[order] == BUDDY_HOT)
+		return done(b, block_join(b, place, order));
 	f->tag = FRAME_HOT | order;
-	hot->number[hot->count++] = n << NUMBER_SHIFT | place;
-	return MM_OK;
-}
-
-enum mm_error buddy_free(struct buddy *b, void *block)
-{
-	enum mm_error error;
-
-	spin_lock(&b->lock);
-	error = block_give(b, (uintptr_t)block);
-	if (error == MM_E_CORRUPT)
-		b->counters.corrupt++;
-	else if (error)
-		b->counters.refused++;
+	b->hot[order][b->hot_count[order]++] = place;
 	spin_unlock(&b->lock);
-	return error;
+	return MM_OK;
 }

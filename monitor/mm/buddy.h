@@ -24,7 +24,7 @@
 #define BUDDY_ORDER_MAX 10 /* 4 MiB */
 #define BUDDY_ORDERS (BUDDY_ORDER_MAX + 1)
 #define BUDDY_ALIGN (RW_PAGE_SIZE << BUDDY_ORDER_MAX)
-/** Blocks of an order that are kept as they are for the next allocation. */
+/** Free blocks of an order that are kept as they are, for the next request. */
 #define BUDDY_HOT 64
 /** Who a block belongs to, for the counters; the meaning is the caller's. */
 #define BUDDY_OWNERS 16
@@ -65,16 +65,10 @@ struct buddy_frame {
 	uint32_t tag; /* order | state << 8 | owner << 16, see frame.h */
 };
 
-/** Blocks of one order freed last, not yet joined with their neighbours. */
-struct buddy_hot {
-	uint32_t count;
-	uint32_t number[BUDDY_HOT];
-};
-
 /** A donated piece. Its first pages hold the records of all of its pages. */
 struct buddy_chunk {
 	uintptr_t base; /* linear address */
-	uint32_t pages; /* 0: slot unused */
+	uint64_t pages; /* 0: slot unused */
 };
 
 struct buddy_counters {
@@ -94,19 +88,21 @@ struct buddy_counters {
  * Counters may be read without the lock, each is then right for itself.
  */
 struct buddy {
+	/** Hash table of 4 MiB regions: a chunk there, or chunk 0. */
+	const struct buddy_chunk *index[1 << BUDDY_INDEX_BITS];
 	struct spinlock lock;
 	uint32_t nonempty; /* bit per order: list is not empty */
+	uint32_t indexed; /* entries of `index` in use */
 	uint64_t offset; /* linear minus physical address */
 	uint64_t reserve; /* pages, see buddy_needs_memory() */
-	uint32_t indexed; /* entries of `index` in use */
 	struct buddy_counters counters;
 	/** Heads of the circular lists of free blocks. */
 	struct buddy_frame list[BUDDY_ORDERS];
-	struct buddy_hot hot[BUDDY_ORDERS];
+	/** Numbers of free blocks not yet joined with their neighbours. */
+	uint32_t hot_count[BUDDY_ORDERS];
+	uint32_t hot[BUDDY_ORDERS][BUDDY_HOT];
 	/** 0 stands for the heads, so that they have numbers: their orders. */
 	struct buddy_chunk chunk[BUDDY_CHUNKS + 1];
-	/** Hash table of 4 MiB regions: number of a chunk there, or 0. */
-	uint16_t index[1 << BUDDY_INDEX_BITS];
 };
 
 /**

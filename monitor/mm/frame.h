@@ -30,49 +30,40 @@ static inline struct buddy_frame *chunk_frames(const struct buddy_chunk *c)
 }
 
 /** Place in the index where a search for the region of va starts. */
-static inline uint32_t index_start(uintptr_t va)
+static inline uintptr_t index_start(uintptr_t va)
 {
 	/* Fibonacci hashing: 2^32 divided by the golden ratio. */
 	return (uint32_t)(va / BUDDY_ALIGN) * 0x9e3779b1U >>
 	       (32 - BUDDY_INDEX_BITS);
 }
 
-static inline uint32_t index_next(uint32_t i)
+static inline uintptr_t index_next(uintptr_t i)
 {
 	return (i + 1) & ((1U << BUDDY_INDEX_BITS) - 1);
 }
 
 /**
- * Number of the chunk that va lies in, or 0; and the page's place in it.
+ * Finds the chunk that va lies in, and the place of the page in it. Chunk 0, the
+ * list heads, may be found: their tags are those of no block.
+ *
  * Without the lock this may miss a chunk while another is removed, and never
- * finds a wrong one for memory that is in use.
+ * finds a wrong one for memory in use: what is read of its chunk cannot change.
  */
-static inline uint32_t chunk_find(const struct buddy *b, uintptr_t va,
-				  uintptr_t *ret_place)
+static inline bool chunk_find(const struct buddy *b, uintptr_t va,
+			      const struct buddy_chunk **ret_chunk,
+			      uintptr_t *ret_place)
 {
-	uint32_t i = index_start(va);
-	uint32_t n;
+	for (uintptr_t i = index_start(va);; i = index_next(i)) {
+		const struct buddy_chunk *c =
+			__atomic_load_n(&b->index[i], __ATOMIC_ACQUIRE);
 
-	while ((n = __atomic_load_n(&b->index[i], __ATOMIC_ACQUIRE))) {
-		const struct buddy_chunk *c = &b->chunk[n];
-
-		*ret_place = (va - __atomic_load_n(&c->base, __ATOMIC_RELAXED)) >>
-			     RW_PAGE_SHIFT;
-		if (*ret_place < __atomic_load_n(&c->pages, __ATOMIC_RELAXED))
-			break;
-		i = index_next(i);
+		*ret_chunk = c;
+		*ret_place = (va - c->base) >> RW_PAGE_SHIFT;
+		if (__builtin_expect(*ret_place < c->pages, 1))
+			return true;
+		if (c == b->chunk)
+			return false;
 	}
-	return n;
-}
-
-/** Whether a block in use starts in the page of va, with exactly this tag. */
-static inline bool block_has_tag(const struct buddy *b, uintptr_t va,
-				 uint32_t tag)
-{
-	uintptr_t place;
-	uint32_t n = chunk_find(b, va, &place);
-
-	return n && chunk_frames(&b->chunk[n])[place].tag == tag;
 }
 
 #endif

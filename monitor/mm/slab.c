@@ -26,45 +26,14 @@ struct slab {
 	uint8_t state[]; /* per object */
 };
 
-static uint32_t slab_bytes(const struct slab_cache *c)
+/* Whether an address is that of a slab of this cache. */
+static inline bool slab_valid(const struct slab_cache *c, const struct slab *s)
 {
-	return RW_PAGE_SIZE << c->order;
-}
+	const struct buddy_chunk *chunk;
+	uintptr_t place;
 
-static struct slab *slab_of(const struct slab_cache *c, const void *object)
-{
-	return (struct slab *)((uintptr_t)object & -(uintptr_t)slab_bytes(c));
-}
-
-/* Number of the object that an address in the slab lies in; may be too high. */
-static uint32_t number_of(const struct slab_cache *c, const struct slab *s,
-			  const void *object)
-{
-	uint32_t offset = (uintptr_t)object - (uintptr_t)s - c->first;
-
-	return (uint64_t)offset * c->reciprocal >> 32;
-}
-
-static void *object_of(const struct slab_cache *c, const struct slab *s,
-		       uint32_t number)
-{
-	return (char *)s + c->first + (size_t)number * c->size;
-}
-
-static bool slab_valid(const struct slab_cache *c, const struct slab *s)
-{
-	return block_has_tag(c->buddy, (uintptr_t)s, c->tag) && s->cache == c;
-}
-
-/* As slab_valid(), when it failed: once more while no chunk can be removed. */
-static bool slab_valid_locked(const struct slab_cache *c, const struct slab *s)
-{
-	bool valid;
-
-	spin_lock(&c->buddy->lock);
-	valid = slab_valid(c, s);
-	spin_unlock(&c->buddy->lock);
-	return valid;
+	return chunk_find(c->buddy, (uintptr_t)s, &chunk, &place) &&
+	       s->cache == c;
 }
 
 /* Bytes before the first object if a slab has n of them. */
@@ -80,13 +49,14 @@ static uint32_t header_bytes(uint32_t n, uint32_t size)
 static void slab_shape(struct slab_cache *c)
 {
 	do {
-		uint32_t bytes = slab_bytes(c);
+		uint32_t bytes = RW_PAGE_SIZE << c->order;
 		uint32_t n = bytes / c->size;
 
 		while (header_bytes(n, c->size) + n * c->size > bytes)
 			n--;
 		c->per_slab = n;
 		c->first = header_bytes(n, c->size);
+		c->mask = -(uintptr_t)bytes;
 	} while (c->per_slab < SLAB_OBJECTS_MIN && c->order++ < SLAB_ORDER_MAX);
 }
 
@@ -105,12 +75,16 @@ enum mm_error slab_cache_init(struct slab_cache *c, struct buddy *b,
 	c->size = (size + SLAB_SIZE_MIN - 1) & -SLAB_SIZE_MIN;
 	c->reciprocal = ((1ULL << 32) + c->size - 1) / c->size;
 	slab_shape(c);
-	c->tag = frame_tag_used(c->order, owner);
+	c->owner = owner;
 	c->limit = MAGAZINE_BYTES / c->size;
 	if (c->limit > SLAB_MAGAZINE)
 		c->limit = SLAB_MAGAZINE;
 	if (c->limit < MAGAZINE_MIN)
 		c->limit = MAGAZINE_MIN;
+	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
+		magazines[cpu].top = magazines[cpu].entry;
+		magazines[cpu].full = magazines[cpu].entry + c->limit;
+	}
 	return MM_OK;
 }
 
@@ -145,8 +119,7 @@ static enum mm_error slab_grow(struct slab_cache *c)
 	void *block;
 	struct slab *s;
 	enum mm_error error =
-		buddy_alloc(c->buddy, c->order, c->tag >> FRAME_OWNER_SHIFT,
-			    &block);
+		buddy_alloc(c->buddy, c->order, c->owner, &block);
 
 	if (error)
 		return error;
@@ -162,29 +135,29 @@ static enum mm_error slab_grow(struct slab_cache *c)
 	return MM_OK;
 }
 
-/* Moves up to n objects of the first slab with free ones to the magazine. */
-static enum mm_error slab_take(struct slab_cache *c, struct slab_magazine *m,
-			       uint32_t n)
+/* Moves objects of the first slab that has some to a magazine, to half at most. */
+static enum mm_error slab_take(struct slab_cache *c, struct slab_magazine *m)
 {
 	struct slab *s = c->partial;
+	struct slab_entry *half = m->entry + c->limit / 2;
+	struct slab_entry *top = m->top;
+	uint32_t i;
 
 	if (!slab_valid(c, s))
 		return MM_E_CORRUPT;
-	while (m->count < n && s->available) {
-		uint32_t i = s->free;
-
-		if (i >= c->per_slab || s->state[i] >= OBJECT_CACHED)
-			return MM_E_CORRUPT;
-		s->free = s->state[i];
-		s->state[i] = OBJECT_CACHED;
-		s->available--;
-		m->object[m->count++] = object_of(c, s, i);
-		c->taken++;
+	for (i = s->free; top < half && i < c->per_slab; top++) {
+		top->state = &s->state[i];
+		top->object = (char *)s + c->first + i * c->size;
+		i = *top->state;
+		*top->state = OBJECT_CACHED;
 	}
-	if (s->available)
-		return MM_OK;
-	return s->free == OBJECT_LAST && list_remove(c, s) ? MM_OK :
-							     MM_E_CORRUPT;
+	c->taken += top - m->top;
+	s->available -= top - m->top;
+	m->top = top;
+	s->free = i;
+	if (i != OBJECT_LAST)
+		return i < c->per_slab ? MM_OK : MM_E_CORRUPT;
+	return !s->available && list_remove(c, s) ? MM_OK : MM_E_CORRUPT;
 }
 
 /* Fills an empty magazine by half. What was found before an error is kept. */
@@ -194,31 +167,32 @@ static enum mm_error magazine_fill(struct slab_cache *c,
 	enum mm_error error = MM_OK;
 
 	spin_lock(&c->lock);
-	while (!error && m->count < c->limit / 2) {
+	while (!error && m->top < m->entry + c->limit / 2) {
 		if (!c->partial)
 			error = slab_grow(c);
 		if (!error)
-			error = slab_take(c, m, c->limit / 2);
+			error = slab_take(c, m);
 	}
 	spin_unlock(&c->lock);
-	return error == MM_E_NO_MEMORY && m->count ? MM_OK : error;
+	return error == MM_E_NO_MEMORY && m->top > m->entry ? MM_OK : error;
 }
 
 /* Puts an object back into its slab, and a slab that is whole to the buddy. */
-static enum mm_error slab_give(struct slab_cache *c, void *object)
+static enum mm_error slab_give(struct slab_cache *c, uint8_t *state)
 {
-	struct slab *s = slab_of(c, object);
-	uint32_t i = number_of(c, s, object);
+	struct slab *s = (struct slab *)((uintptr_t)state & c->mask);
+	uint32_t available = s->available + 1;
+	uint32_t free = s->free;
 
-	if (!slab_valid(c, s) || i >= c->per_slab ||
-	    s->state[i] != OBJECT_CACHED || s->available >= c->per_slab)
+	if (*state != OBJECT_CACHED || available > c->per_slab)
 		return MM_E_CORRUPT;
-	s->state[i] = s->free;
-	s->free = i;
+	*state = free;
+	s->free = state - s->state;
+	s->available = available;
 	c->taken--;
-	if (!s->available++)
+	if (available == 1)
 		list_insert(c, s);
-	if (s->available < c->per_slab)
+	if (available < c->per_slab)
 		return MM_OK;
 	if (!list_remove(c, s))
 		return MM_E_CORRUPT;
@@ -234,64 +208,109 @@ static enum mm_error magazine_flush(struct slab_cache *c,
 	enum mm_error error = MM_OK;
 
 	spin_lock(&c->lock);
-	while (!error && m->count > n)
-		error = slab_give(c, m->object[--m->count]);
+	while (!error && m->top > m->entry + n)
+		error = slab_give(c, (--m->top)->state);
 	spin_unlock(&c->lock);
 	return error;
 }
 
+/* Hands out the newest object of a magazine that has one. */
+static inline enum mm_error magazine_take(struct slab_magazine *m, void **ret)
+{
+	const struct slab_entry *e = m->top - 1;
+
+	if (*e->state != OBJECT_CACHED)
+		return MM_E_CORRUPT;
+	m->top--;
+	*ret = e->object;
+	*e->state = OBJECT_USED;
+	return MM_OK;
+}
+
+static __attribute__((noinline)) enum mm_error
+alloc_cold(struct slab_cache *c, struct slab_magazine *m, void **ret)
+{
+	enum mm_error error = magazine_fill(c, m);
+
+	return error ? error : magazine_take(m, ret);
+}
+
 enum mm_error slab_alloc(struct slab_cache *c, unsigned int cpu, void **ret)
 {
-	struct slab_magazine *m;
-	struct slab *s;
-	void *object;
-	uint32_t i;
+	struct slab_magazine *m = &c->magazine[cpu];
 
 	if (cpu >= c->cpus)
 		return MM_E_ARGUMENT;
-	m = &c->magazine[cpu];
-	if (!m->count) {
-		enum mm_error error = magazine_fill(c, m);
+	return m->top > m->entry ? magazine_take(m, ret) :
+				   alloc_cold(c, m, ret);
+}
 
-		if (error)
-			return error;
-	}
-	object = m->object[m->count - 1];
-	s = slab_of(c, object);
-	i = number_of(c, s, object);
-	if (s->state[i] != OBJECT_CACHED)
-		return MM_E_CORRUPT;
-	s->state[i] = OBJECT_USED;
-	m->count--;
-	*ret = object;
+static inline void magazine_put(struct slab_magazine *m, uint8_t *state,
+				void *object)
+{
+	struct slab_entry *e = m->top++;
+
+	e->state = state;
+	e->object = object;
+	*state = OBJECT_CACHED;
+}
+
+static __attribute__((noinline)) enum mm_error
+free_cold(struct slab_cache *c, struct slab_magazine *m, uint8_t *state,
+	  void *object)
+{
+	enum mm_error error = magazine_flush(c, m, c->limit / 2);
+
+	if (!error)
+		magazine_put(m, state, object);
+	return error;
+}
+
+/* As slab_free(), where `s` is a slab of the cache. */
+static inline enum mm_error free_known(struct slab_cache *c, unsigned int cpu,
+				       struct slab *s, void *object)
+{
+	uint32_t offset = (uintptr_t)object - (uintptr_t)s - c->first;
+	uint64_t number = offset * c->reciprocal;
+	struct slab_magazine *m = &c->magazine[cpu];
+	uint8_t *state = &s->state[number >> 32];
+
+	/* The low half is the remainder, times the reciprocal. */
+	if ((uint32_t)number >= c->reciprocal || number >> 32 >= c->per_slab)
+		return MM_E_INTERIOR;
+	if (*state != OBJECT_USED)
+		return MM_E_DOUBLE_FREE;
+	if (m->top >= m->full)
+		return free_cold(c, m, state, object);
+	magazine_put(m, state, object);
 	return MM_OK;
+}
+
+/*
+ * Whether there is a slab can be a wrong no while a chunk is removed; this asks
+ * once more with the buddy's lock.
+ */
+static __attribute__((noinline)) enum mm_error
+free_unsure(struct slab_cache *c, unsigned int cpu, struct slab *s,
+	    void *object)
+{
+	bool valid;
+
+	spin_lock(&c->buddy->lock);
+	valid = slab_valid(c, s);
+	spin_unlock(&c->buddy->lock);
+	return valid ? free_known(c, cpu, s, object) : MM_E_FOREIGN;
 }
 
 enum mm_error slab_free(struct slab_cache *c, unsigned int cpu, void *object)
 {
-	struct slab *s = slab_of(c, object);
-	struct slab_magazine *m;
-	uint32_t i;
+	struct slab *s = (struct slab *)((uintptr_t)object & c->mask);
 
 	if (cpu >= c->cpus)
 		return MM_E_ARGUMENT;
-	if (!slab_valid(c, s) && !slab_valid_locked(c, s))
-		return MM_E_FOREIGN;
-	i = number_of(c, s, object);
-	if (i >= c->per_slab || object != object_of(c, s, i))
-		return MM_E_INTERIOR;
-	if (s->state[i] != OBJECT_USED)
-		return MM_E_DOUBLE_FREE;
-	m = &c->magazine[cpu];
-	if (m->count >= c->limit) {
-		enum mm_error error = magazine_flush(c, m, c->limit / 2);
-
-		if (error)
-			return error;
-	}
-	s->state[i] = OBJECT_CACHED;
-	m->object[m->count++] = object;
-	return MM_OK;
+	if (!slab_valid(c, s))
+		return free_unsure(c, cpu, s, object);
+	return free_known(c, cpu, s, object);
 }
 
 enum mm_error slab_drain(struct slab_cache *c, unsigned int cpu)

@@ -2,8 +2,7 @@
 /*
  * Slab caches: objects of one size, cut from blocks of the buddy allocator.
  * Owns its blocks (slabs), each with a header that records every object; never
- * follows an address before the buddy allocator confirmed that it is a slab of
- * this cache.
+ * follows an address that does not lie in a chunk of the buddy allocator.
  *
  * Each CPU has a magazine, a small stack of objects, which it uses without lock
  * and without atomic instruction: interrupts are off in VMX root. Magazines
@@ -19,13 +18,21 @@
 
 #define SLAB_SIZE_MIN 16
 #define SLAB_SIZE_MAX 2048
-#define SLAB_MAGAZINE 32
+#define SLAB_MAGAZINE 31
 
-/** Objects at hand for one CPU. All zero is an empty one. */
+struct slab_entry {
+	uint8_t *state; /* of the object, in the slab's header */
+	void *object;
+};
+
+/** Objects at hand for one CPU. */
 struct slab_magazine {
-	uint32_t count;
-	void *object[SLAB_MAGAZINE];
+	struct slab_entry entry[SLAB_MAGAZINE];
+	struct slab_entry *top; /* behind the newest */
+	struct slab_entry *full; /* where `top` is at most */
 } __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct slab_magazine) == 512, "8 cache lines");
 
 struct slab; /* in-page header, private */
 
@@ -37,12 +44,13 @@ struct slab_cache {
 	struct slab_magazine *magazine; /* (c) one per CPU */
 	uint32_t cpus; /* (c) */
 	uint32_t size; /* (c) bytes from one object to the next */
-	uint32_t reciprocal; /* (c) 2^32 / size, rounded up */
+	uint64_t reciprocal; /* (c) 2^32 / size, rounded up */
 	uint32_t first; /* (c) offset of the first object in a slab */
-	uint32_t per_slab; /* (c) objects */
+	uint64_t per_slab; /* (c) objects */
 	uint32_t limit; /* (c) objects a magazine may hold */
-	uint32_t order; /* (c) of a slab, in pages */
-	uint32_t tag; /* (c) what the buddy records of a slab */
+	uintptr_t mask; /* (c) address of an object & mask: its slab */
+	uint32_t order; /* (c) pages of a slab, as a power of 2 */
+	uint32_t owner; /* (c) */
 
 	struct spinlock lock;
 	struct slab *partial; /* (l) slabs with objects to give */
@@ -55,7 +63,7 @@ struct slab_cache {
  * @size: SLAB_SIZE_MIN..SLAB_SIZE_MAX bytes, rounded up to a multiple of 16.
  * Objects are aligned to the largest power of 2 that divides it, at most 64.
  * @owner: the buddy's owner number for the slabs.
- * @magazines: one per CPU, zeroed, the caller's.
+ * @magazines: one per CPU, the caller's.
  *
  * MM_E_ARGUMENT.
  */

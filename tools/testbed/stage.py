@@ -26,6 +26,11 @@ def ringwall(payload, config):
     copy(machine.product(config.kernel) / "driver/ringwall.ko", payload / "ringwall.ko")
 
 
+def testing(payload, config):
+    """monitor-testing.elf: the monitor with the calls that make it fail."""
+    copy(machine.BUILD / "monitor/monitor-testing.elf", payload / "monitor-testing.elf")
+
+
 def policy(payload, config):
     """trust/: the key the monitor is told to trust; policy/NAME.rwp: each NAME.yaml
     of POLICIES built for this kernel and signed with it."""
@@ -71,7 +76,7 @@ def kvm(payload, config):
         copy(machine.kernel_module(config.kernel, name), payload / "modules" / f"{name}.ko")
 
 
-NEEDS = {"ringwall": ringwall, "policy": policy, "attack": attack,
+NEEDS = {"ringwall": ringwall, "testing": testing, "policy": policy, "attack": attack,
          "stress-ng": stress_ng, "kvm": kvm}
 
 RUN = """\
