@@ -31,6 +31,12 @@ enum rw_error locate_slide(struct pcpu *cpu, const struct rw_policy_kernel *k,
 	return RW_E_POLICY_KERNEL;
 }
 
+/* What of a leaf lies below the end: one at the top of all would wrap. */
+static uint64_t part(uint64_t left, uint64_t at, uint64_t end)
+{
+	return left < end - at ? left : end - at;
+}
+
 enum rw_error locate_range(struct pcpu *cpu, uint64_t start, uint64_t end,
 			   gpa_t *ret)
 {
@@ -38,7 +44,7 @@ enum rw_error locate_range(struct pcpu *cpu, uint64_t start, uint64_t end,
 	struct guest_mapping m;
 	gpa_t first = gpa(0);
 
-	for (uint64_t at = start; at < end; at += m.left) {
+	for (uint64_t at = start; at < end; at += part(m.left, at, end)) {
 		if (guest_translate(cpu, cr3, gva(at), &m))
 			return RW_E_POLICY_KERNEL_RANGE;
 		if (at == start)
@@ -64,7 +70,7 @@ enum rw_error locate_text(struct pcpu *cpu, uint64_t start, uint64_t end)
 {
 	uint64_t left;
 
-	for (uint64_t at = start; at < end; at += left)
+	for (uint64_t at = start; at < end; at += part(left, at, end))
 		if (!executable(cpu, at, &left))
 			return RW_E_POLICY_KERNEL_RANGE;
 	if (executable(cpu, start - 1, &left) || executable(cpu, end, &left))
