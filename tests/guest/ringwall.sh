@@ -58,10 +58,15 @@ exits_with() {
 	sentence=$1
 	wanted=$2
 	shift 2
-	"$@" >/tmp/check 2>&1
+	"$@" >/tmp/said 2>&1
 	status=$?
 	equal "$sentence" "$wanted" "$status"
-	sed 's/^/# /' /tmp/check
+	sed 's/^/# /' /tmp/said
+}
+
+# says TEXT: the command of the last exits_with named the cause.
+says() {
+	check "its message says '$1'" grep -qi -- "$1" /tmp/said
 }
 
 # events: takes the monitor's records so far into /tmp/events.

@@ -34,10 +34,11 @@ WALL_SECONDS = 900  # only for an emulator that no longer counts ticks
 
 # Ice Lake is the one model with all that Ringwall uses. Hidden from the kernel:
 # 580 (FSRM: its memmove never ends in Bochs), 304 and 515 (AVX512F, PKU: they
-# make it give up XSAVE), 156 (AVX: Bochs's XSAVES then and now writes a YMM
-# register into the header), 158 and 306 (RDRAND, RDSEED: not repeatable).
+# make it give up XSAVE), 321 and 323 (XSAVEC, XSAVES: Bochs now and then
+# writes a YMM register into their header), 158 and 306 (RDRAND, RDSEED: not
+# repeatable).
 CPU = "corei7_icelake_u"
-HIDDEN = "clearcpuid=580,158,306,304,515,156"
+HIDDEN = "clearcpuid=580,158,306,304,515,321,323"
 COMMAND_LINE = ("console=ttyS0,115200 quiet tsc=reliable "
                 f"tsc_early_khz={IPS // 1000} no_timer_check nomodeset idle=halt "
                 f"cryptomgr.notests panic=-1 {HIDDEN}")
