@@ -89,10 +89,14 @@ void violation_refuse(struct pcpu *cpu, gpa_t at, uint64_t qualification)
 	inject_gp();
 }
 
-static bool can_step(uint64_t q)
+/* A write to a page that a rule protects, not made while delivering an event. */
+static bool can_step(gpa_t at, uint64_t rights, uint64_t q)
 {
-	return (q & EPT_QUAL_WRITE) &&
-	       !(vmcs_read32(IDT_VECTORING_INFO) & INTR_VALID);
+	struct rw_policy_rule rule;
+
+	return (q & EPT_QUAL_WRITE) && (rights & EPT_R) && wall_is_ram(at) &&
+	       !(vmcs_read32(IDT_VECTORING_INFO) & INTR_VALID) &&
+	       arm_rule(at, &rule);
 }
 
 void exit_ept_violation(struct pcpu *cpu)
@@ -116,7 +120,7 @@ void exit_ept_violation(struct pcpu *cpu)
 		inject_again();
 		return;
 	}
-	if ((rights & EPT_R) && wall_is_ram(at) && can_step(q) &&
+	if (can_step(at, rights, q) &&
 	    step_begin(cpu, at, gva(linear ? vmcs_read(GUEST_LINEAR_ADDRESS) : 0),
 		       linear))
 		return;
