@@ -29,10 +29,11 @@ class Progress:
     def seconds(self):
         return int(time.monotonic() - self.step_begun)
 
-    def begin(self, step):
+    def begin(self, step, announce=True):
         with self.lock:
             self.step, self.step_begun = step, time.monotonic()
-            print(f"  ..  {step}", end="" if self.terminal else "\n", flush=True)
+            if self.terminal or announce:
+                print(f"  ..  {step}", end="" if self.terminal else "\n", flush=True)
 
     def end(self, good, text=None):
         with self.lock:
@@ -46,7 +47,7 @@ class Progress:
         word, _, text = line.partition(" - ")
         if word in ("ok", "not ok"):
             self.end(word == "ok", text)
-            self.begin("in the guest")
+            self.begin("next in the guest", announce=False)
 
 
 def show_alert(folder):
@@ -71,7 +72,7 @@ def main():
     where = "QEMU with KVM" if kvm else "Bochs, an emulated CPU with VT-x"
     progress.begin(f"booting Debian's kernel on {case.config.cpus} CPUs in {where}")
     outcome = scenario.run(case, progress.line, qemu.run if kvm else machine.run)
-    progress.end(not outcome.failed, "end of the guest")
+    progress.end(not outcome.failed, "the guest ended, the host looked at what it received")
     show_alert(outcome.folder)
     print(f"\nChecks that passed: {len(outcome.passed)}, that failed: {len(outcome.failed)}.")
     for sentence in outcome.failed:
