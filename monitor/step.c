@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-#include "monitor/inject.h"
+#include "monitor/arm.h"
 #include "monitor/guest.h"
+#include "monitor/inject.h"
 #include "monitor/memory.h"
 #include "monitor/nmi.h"
 #include "monitor/panic.h"
@@ -266,12 +267,13 @@ static bool second_page(struct pcpu *cpu)
 	uint64_t q = vmcs_read(EXIT_QUALIFICATION);
 	gpa_t at = gpa(vmcs_read64(GUEST_PHYSICAL_ADDRESS));
 	uint64_t rights = wall_rights(at);
+	struct rw_policy_rule rule;
 
 	if (!(q & EPT_QUAL_WRITE) || !(rights & EPT_R) || (rights & EPT_W) ||
 	    !wall_is_ram(at))
 		return false;
 	if (!(vmcs_read32(IDT_VECTORING_INFO) & INTR_VALID) &&
-	    add_page(cpu, at)) {
+	    arm_rule(at, &rule) && add_page(cpu, at)) {
 		use_view(cpu);
 		return true;
 	}

@@ -150,6 +150,20 @@ static void raise(uint32_t vector, uint64_t qualification, uint32_t length)
 		fake->delivered.info = EXCEPTION_INFO(vector);
 }
 
+/* A debug trap of the instruction before: SDM Vol. 3 27.7.3. */
+static bool pending_trap(void)
+{
+	uint64_t *pending = fake_vmcs(GUEST_PENDING_DEBUG);
+
+	if (!(*pending & PENDING_DEBUG_BS) ||
+	    (*fake_vmcs(GUEST_INTERRUPTIBILITY) &
+	     (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)))
+		return false;
+	*pending &= ~PENDING_DEBUG_BS;
+	raise(VECTOR_DB, PENDING_DEBUG_BS, 0);
+	return true;
+}
+
 /* Single step and monitor trap flag: SDM Vol. 3 26.5.2, 28.3.4. */
 static void retire(uint64_t flags, bool trap_flag)
 {
@@ -162,10 +176,8 @@ static void retire(uint64_t flags, bool trap_flag)
 		*pending |= PENDING_DEBUG_BS;
 	if (trap_flag && machine.trap_flag_fires)
 		exits(&(struct vm_exit){ .reason = EXIT_MONITOR_TRAP_FLAG });
-	if (*pending & PENDING_DEBUG_BS && !fake->delivered.info) {
-		*pending &= ~PENDING_DEBUG_BS;
-		raise(VECTOR_DB, PENDING_DEBUG_BS, 0);
-	}
+	if (!fake->delivered.info)
+		pending_trap();
 }
 
 enum store_end guest_store(const struct store *s)
@@ -177,6 +189,11 @@ enum store_end guest_store(const struct store *s)
 		bool trap_flag = *fake_vmcs(PROCESSOR_CONTROLS) &
 				 PROC_MONITOR_TRAP_FLAG;
 
+		if (pending_trap()) {
+			if (fake->delivered.info)
+				return STORE_FAULT;
+			continue;
+		}
 		if (s->exception &&
 		    (store_exits || guest_can(s->gpa[0].v, EPT_W))) {
 			raise(s->exception, 0, STORE_LENGTH);

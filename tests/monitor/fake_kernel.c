@@ -104,6 +104,7 @@ void kernel_start(uint64_t slide)
 	struct sample_body body = kernel_policy(1);
 	uint8_t *text = physical(TEXT_PHYS);
 	uint64_t cr3 = kernel_table();
+	struct rw_event e;
 
 	kernel_map_image(cr3, slide, KERNEL_PHYS);
 	for (uint32_t i = 0; i < KERNEL_TEXT_SIZE; i++)
@@ -118,6 +119,9 @@ void kernel_start(uint64_t slide)
 		*fake_vmcs(GUEST_RIP) = KERNEL_TEXT + slide + 0x2345;
 	}
 	machine_use(0);
+	e = kernel_event();
+	assert_int_equal(e.kind, RW_EVENT_ENABLED);
+	assert_int_equal(e.detail[0], machine.cpus);
 }
 
 void kernel_boot(uint32_t cpus, uint64_t slide)
@@ -146,12 +150,17 @@ uint64_t kernel_load_file(const void *file, uint32_t size)
 	return error ? error : hypercall(RW_HC_POLICY_COMMIT, 0, 0);
 }
 
-uint64_t kernel_load(const struct sample_body *body)
+uint64_t kernel_load_some(const struct sample_body *body, uint32_t size)
 {
 	struct sample_file file = { .body = *body };
 
-	sample_sign(&file, sizeof(file.body), kernel_key);
-	return kernel_load_file(&file, sizeof(file));
+	sample_sign(&file, size, kernel_key);
+	return kernel_load_file(&file, size + sizeof(file.trailer));
+}
+
+uint64_t kernel_load(const struct sample_body *body)
+{
+	return kernel_load_some(body, sizeof(*body));
 }
 
 void kernel_arm(const struct sample_body *body)

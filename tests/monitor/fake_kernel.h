@@ -43,7 +43,7 @@ uint64_t *kernel_entry(uint64_t cr3, uint64_t gva);
 /** A page for tables, all zero. */
 uint64_t kernel_table(void);
 
-/** The kernel at a slide on every CPU, at KERNEL_PHYS. */
+/** The kernel at a slide on every CPU, at KERNEL_PHYS; fetches ENABLED. */
 void kernel_start(uint64_t slide);
 
 /** The image's mapping in the tables at cr3, from a physical place. */
@@ -60,6 +60,9 @@ struct sample_body kernel_policy(uint64_t serial);
 
 /** Signs, uploads by hypercalls and commits; returns the commit's RAX. */
 uint64_t kernel_load(const struct sample_body *body);
+
+/** The same for the first bytes of the body, which say their size. */
+uint64_t kernel_load_some(const struct sample_body *body, uint32_t size);
 
 /** The same for any file. */
 uint64_t kernel_load_file(const void *file, uint32_t size);

@@ -11,6 +11,7 @@
 #define RECORDS CONFIG_RINGWALL_EVENT_RECORDS
 #define WATCHED 32	     /* hits whose repetition is noticed */
 #define SECOND	(1ULL << 31) /* of TSC */
+#define BEFORE	1 /* records that are there when a test begins: ENABLED */
 
 static struct rw_event got[RECORDS + 64];
 
@@ -44,9 +45,16 @@ static void hits(uint32_t n)
 		hit(TEXT_PHYS, rip++);
 }
 
+/* The sequence of the test's own record number n. */
+static uint64_t own(uint64_t n)
+{
+	return BEFORE + n;
+}
+
+/* What follows the test's own record number `after`. */
 static uint32_t fetch(uint64_t after)
 {
-	return event_fetch(after, got, RECORDS + 64);
+	return event_fetch(own(after), got, RECORDS + 64);
 }
 
 /* By OpenSSL, from the definition in <ringwall/event.h>. */
@@ -70,12 +78,14 @@ static void assert_chained(const uint8_t *before, const struct rw_event *e,
 static void records_are_numbered_from_1(void **state)
 {
 	(void)state;
-	start();
+	machine_init();
+	machine_start();
 	hits(5);
-	assert_int_equal(fetch(0), 5);
-	for (uint32_t i = 0; i < 5; i++)
+	assert_int_equal(event_fetch(0, got, 100), BEFORE + 5);
+	assert_int_equal(got[0].kind, RW_EVENT_ENABLED);
+	for (uint32_t i = 0; i < BEFORE + 5; i++)
 		assert_int_equal(got[i].sequence, i + 1);
-	assert_int_equal(kernel_status().events_last, 5);
+	assert_int_equal(kernel_status().events_last, BEFORE + 5);
 }
 
 static void records_are_chained_from_the_nonce_on(void **state)
@@ -83,12 +93,14 @@ static void records_are_chained_from_the_nonce_on(void **state)
 	struct rw_status s;
 
 	(void)state;
-	start();
+	machine_init();
+	machine_start();
 	hits(40);
-	assert_int_equal(fetch(0), 40);
+	assert_int_equal(event_fetch(0, got, 100), BEFORE + 40);
 	s = kernel_status();
-	assert_chained(s.nonce, got, 40);
-	assert_memory_equal(s.events_chain, got[39].chain, RW_SHA256_SIZE);
+	assert_chained(s.nonce, got, BEFORE + 40);
+	assert_memory_equal(s.events_chain, got[BEFORE + 39].chain,
+			    RW_SHA256_SIZE);
 }
 
 static void a_record_says_where_the_cpu_was(void **state)
@@ -133,9 +145,9 @@ static void the_doorbell_has_the_newest_number(void **state)
 	(void)state;
 	start();
 	bell = physical(DOORBELL);
-	assert_int_equal(bell->events_last, 0);
+	assert_int_equal(bell->events_last, BEFORE);
 	hits(3);
-	assert_int_equal(bell->events_last, 3);
+	assert_int_equal(bell->events_last, BEFORE + 3);
 }
 
 static void fetching_again_from_the_same_number_gives_the_same(void **state)
@@ -145,7 +157,7 @@ static void fetching_again_from_the_same_number_gives_the_same(void **state)
 	(void)state;
 	start();
 	hits(4);
-	assert_int_equal(event_fetch(0, first, 4), 4);
+	assert_int_equal(event_fetch(own(0), first, 4), 4);
 	assert_int_equal(fetch(0), 4);
 	assert_memory_equal(first, got, sizeof(first));
 }
@@ -155,16 +167,16 @@ static void fetching_drops_what_is_acknowledged_and_no_more(void **state)
 	(void)state;
 	start();
 	hits(10);
-	assert_int_equal(event_fetch(3, got, 2), 2);
-	assert_int_equal(got[0].sequence, 4);
-	assert_int_equal(got[1].sequence, 5);
-	assert_int_equal(kernel_status().events_acked, 3);
+	assert_int_equal(event_fetch(own(3), got, 2), 2);
+	assert_int_equal(got[0].sequence, own(4));
+	assert_int_equal(got[1].sequence, own(5));
+	assert_int_equal(kernel_status().events_acked, own(3));
 	assert_int_equal(fetch(3), 7);
 	assert_int_equal(fetch(10), 0);
-	assert_int_equal(kernel_status().events_acked, 10);
+	assert_int_equal(kernel_status().events_acked, own(10));
 	hits(1);
 	assert_int_equal(fetch(10), 1);
-	assert_int_equal(got[0].sequence, 11);
+	assert_int_equal(got[0].sequence, own(11));
 }
 
 static void hits_like_one_just_recorded_are_counted(void **state)
@@ -188,7 +200,7 @@ static void counted_hits_become_a_record_when_their_second_is_over(void **state)
 	assert_int_equal(fetch(1), 0);
 	fake->tsc++;
 	assert_int_equal(fetch(1), 1);
-	assert_int_equal(got[0].sequence, 2);
+	assert_int_equal(got[0].sequence, own(2));
 	assert_int_equal(got[0].count, 99);
 	assert_int_equal(got[0].rip, 0x1000);
 	assert_int_equal(got[0].kind, RW_EVENT_VIOLATION);
@@ -261,10 +273,10 @@ static void a_full_ring_keeps_the_first_and_counts_the_rest(void **state)
 	hits(RECORDS + 25);
 	s = kernel_status();
 	assert_int_equal(s.events_lost, 25);
-	assert_int_equal(s.events_last, RECORDS + 25);
+	assert_int_equal(s.events_last, own(RECORDS + 25));
 	assert_int_equal(s.events_ring, RECORDS);
 	assert_int_equal(fetch(0), RECORDS);
-	assert_int_equal(got[RECORDS - 1].sequence, RECORDS);
+	assert_int_equal(got[RECORDS - 1].sequence, own(RECORDS));
 }
 
 static void a_loss_is_itself_a_record(void **state)
@@ -279,13 +291,13 @@ static void a_loss_is_itself_a_record(void **state)
 	assert_int_equal(fetch(10), RECORDS - 10 + 1);
 	assert_chained(before, got, RECORDS - 10 + 1);
 	assert_int_equal(got[RECORDS - 10].kind, RW_EVENT_LOST);
-	assert_int_equal(got[RECORDS - 10].sequence, RECORDS + 26);
-	assert_int_equal(got[RECORDS - 10].detail[0], RECORDS + 1);
-	assert_int_equal(got[RECORDS - 10].detail[1], RECORDS + 25);
+	assert_int_equal(got[RECORDS - 10].sequence, own(RECORDS + 26));
+	assert_int_equal(got[RECORDS - 10].detail[0], own(RECORDS + 1));
+	assert_int_equal(got[RECORDS - 10].detail[1], own(RECORDS + 25));
 	assert_int_equal(got[RECORDS - 10].count, 25);
 	hits(1);
 	assert_int_equal(fetch(RECORDS + 26), 1);
-	assert_int_equal(got[0].sequence, RECORDS + 27);
+	assert_int_equal(got[0].sequence, own(RECORDS + 27));
 }
 
 /* Room for the loss alone: what comes next is the next loss. */
@@ -294,21 +306,21 @@ static void the_record_of_a_loss_may_fill_the_ring(void **state)
 	(void)state;
 	start();
 	hits(RECORDS + 2);
-	assert_int_equal(event_fetch(1, got, 1), 1);
+	assert_int_equal(event_fetch(own(1), got, 1), 1);
 	hits(3);
 	assert_int_equal(fetch(1), RECORDS);
 	assert_int_equal(got[RECORDS - 1].kind, RW_EVENT_LOST);
-	assert_int_equal(got[RECORDS - 1].sequence, RECORDS + 3);
+	assert_int_equal(got[RECORDS - 1].sequence, own(RECORDS + 3));
 	assert_int_equal(fetch(RECORDS + 3), 1);
 	assert_int_equal(got[0].kind, RW_EVENT_LOST);
-	assert_int_equal(got[0].detail[0], RECORDS + 4);
-	assert_int_equal(got[0].detail[1], RECORDS + 6);
+	assert_int_equal(got[0].detail[0], own(RECORDS + 4));
+	assert_int_equal(got[0].detail[1], own(RECORDS + 6));
 }
 
 /* Every number is either in a record or within a loss. */
 static void no_number_is_missing_without_a_word(void **state)
 {
-	uint64_t expected = 1, seen = 0, seed = 7;
+	uint64_t expected = own(1), seen = own(0), seed = 7;
 
 	(void)state;
 	start();
@@ -337,10 +349,10 @@ static void what_is_acknowledged_too_far_is_gone_and_shows(void **state)
 	(void)state;
 	start();
 	hits(5);
-	assert_int_equal(fetch(UINT64_MAX), 0);
+	assert_int_equal(event_fetch(UINT64_MAX, got, 1), 0);
 	hits(1);
 	assert_int_equal(fetch(0), 1);
-	assert_int_equal(got[0].sequence, 6);
+	assert_int_equal(got[0].sequence, own(6));
 }
 
 static void die(const char *name, uint64_t operand)
