@@ -36,18 +36,6 @@ uint64_t ept_discharge(struct ept_sync *sync, struct ept_obligation *owed)
 	return sync->generation;
 }
 
-bool ept_sync_behind(const struct ept_sync *sync, unsigned int cpu,
-		     uint64_t *ret)
-{
-	uint64_t generation =
-		__atomic_load_n(&sync->generation, __ATOMIC_ACQUIRE);
-
-	if (__atomic_load_n(&sync->seen[cpu], __ATOMIC_RELAXED) == generation)
-		return false;
-	*ret = generation;
-	return true;
-}
-
 void ept_sync_caught_up(struct ept_sync *sync, unsigned int cpu,
 			uint64_t generation)
 {

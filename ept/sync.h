@@ -54,8 +54,17 @@ EPT_MUST_USE uint64_t ept_discharge(struct ept_sync *sync,
 				    struct ept_obligation *owed);
 
 /** Whether this CPU must invalidate before it enters; then *ret is up to where. */
-EPT_MUST_USE bool ept_sync_behind(const struct ept_sync *sync, unsigned int cpu,
-				  uint64_t *ret);
+EPT_MUST_USE static inline bool ept_sync_behind(const struct ept_sync *sync, unsigned int cpu,
+		     uint64_t *ret)
+{
+	uint64_t generation =
+		__atomic_load_n(&sync->generation, __ATOMIC_ACQUIRE);
+
+	if (__atomic_load_n(&sync->seen[cpu], __ATOMIC_RELAXED) == generation)
+		return false;
+	*ret = generation;
+	return true;
+}
 
 /**
  * This CPU, in root mode, has invalidated all contexts after it was told

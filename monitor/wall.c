@@ -20,7 +20,7 @@
 #define FIRST_4G (4 * RW_SIZE_1G)
 
 static struct ept ept;
-static struct ept_sync sync;
+struct ept_sync wall_sync;
 static uint64_t seen[CONFIG_RINGWALL_MAX_CPUS];
 static struct mtrr_state mtrr;
 static struct spinlock lock;
@@ -137,7 +137,7 @@ enum rw_error wall_init(const struct rw_boot *boot)
 			 cpuid(0x80000008, 0).eax & 0xff, &ops, NULL);
 	if (error)
 		return to_rw(error);
-	ept_sync_init(&sync, &ept, seen, CONFIG_RINGWALL_MAX_CPUS);
+	ept_sync_init(&wall_sync, &ept, seen, CONFIG_RINGWALL_MAX_CPUS);
 	error = ept_begin(&u, &ept);
 	if (error)
 		return to_rw(error);
@@ -148,7 +148,7 @@ enum rw_error wall_init(const struct rw_boot *boot)
 						    RW_E_BOOT_INFO;
 	}
 	owed = ept_commit(&u);
-	(void)!ept_discharge(&sync, &owed);
+	(void)!ept_discharge(&wall_sync, &owed);
 	return RW_OK;
 }
 
@@ -159,29 +159,29 @@ struct ept *wall_ept(void)
 
 void wall_join(struct pcpu *cpu)
 {
-	ept_sync_join(&sync, cpu->index);
+	ept_sync_join(&wall_sync, cpu->index);
 }
 
 void wall_park(struct pcpu *cpu)
 {
-	ept_sync_park(&sync, cpu->index);
+	ept_sync_park(&wall_sync, cpu->index);
 }
 
-void wall_before_entry(struct pcpu *cpu)
+void wall_catch_up(struct pcpu *cpu)
 {
 	uint64_t generation;
 
-	while (ept_sync_behind(&sync, cpu->index, &generation)) {
+	while (ept_sync_behind(&wall_sync, cpu->index, &generation)) {
 		if (cpu->step.active)
 			step_rebuild(cpu);
 		CHECK(!invept(INVEPT_ALL, 0));
-		ept_sync_caught_up(&sync, cpu->index, generation);
+		ept_sync_caught_up(&wall_sync, cpu->index, generation);
 	}
 }
 
 bool wall_reached(uint64_t generation)
 {
-	return ept_sync_reached(&sync, generation);
+	return ept_sync_reached(&wall_sync, generation);
 }
 
 /* Ends an update that was begun under the lock, and releases the lock. */
@@ -194,9 +194,9 @@ static enum rw_error finish(struct ept_update *u, enum ept_error error,
 		ept_cancel(u);
 	} else {
 		owed = ept_commit(u);
-		*ret_generation = ept_discharge(&sync, &owed);
+		*ret_generation = ept_discharge(&wall_sync, &owed);
 	}
-	ept_sync_reclaim(&sync);
+	ept_sync_reclaim(&wall_sync);
 	spin_unlock(&lock);
 	return to_rw(error);
 }

@@ -12,9 +12,11 @@
 #include <ringwall/error.h>
 #include <ringwall/status.h>
 
-#include "ept/ept.h"
+#include "ept/sync.h"
+#include "monitor/percpu.h"
 
-struct pcpu;
+/** Who has invalidated what; written in wall.c only. */
+extern struct ept_sync wall_sync;
 
 /**
  * Builds the tree: all memory one to one with the types of the MTRRs, donated
@@ -29,8 +31,18 @@ struct ept *wall_ept(void);
 void wall_join(struct pcpu *cpu);
 void wall_park(struct pcpu *cpu);
 
+/** The slow half of the following. */
+void wall_catch_up(struct pcpu *cpu);
+
 /** Before VM entry: pays what this CPU owes. */
-void wall_before_entry(struct pcpu *cpu);
+static inline void wall_before_entry(struct pcpu *cpu)
+{
+	uint64_t generation;
+
+	if (__builtin_expect(ept_sync_behind(&wall_sync, cpu->index,
+					     &generation), 0))
+		wall_catch_up(cpu);
+}
 
 /**
  * First access above the memory map (a device's large BAR): maps the GiB around
