@@ -27,6 +27,7 @@ struct armed {
 	uint8_t digest[RW_SHA256_SIZE];
 	uint8_t key_id[RW_KEY_ID_SIZE];
 	uint64_t slide;
+	uint64_t displacement; /* of the image: physical less linear address */
 	uint32_t ranges;
 	struct range range[RW_POLICY_MAX_RULES];
 	uint64_t hits[RW_POLICY_MAX_RULES];
@@ -130,15 +131,37 @@ static enum rw_error read_policy(struct armed *c)
 	return policy_parse(signature.body, signature.body_size, &c->policy);
 }
 
-/* Where the pages of every rule are. */
-static enum rw_error find_ranges(struct pcpu *cpu, struct armed *c)
+/*
+ * Where the kernel runs. It never moves: whoever loads the next policy through
+ * tables of his own must not lead the protection away from what it covers.
+ */
+static enum rw_error find_kernel(struct pcpu *cpu, struct armed *c)
 {
 	const struct rw_policy_kernel *k = &c->policy.kernel;
 	enum rw_error error = locate_slide(cpu, k, &c->slide);
+	uint64_t start = k->text_start + c->slide, end = k->text_end + c->slide;
+	gpa_t text;
 
 	if (!error)
-		error = locate_text(cpu, k->text_start + c->slide,
-				    k->text_end + c->slide);
+		error = locate_text(cpu, start, end);
+	if (!error)
+		error = locate_range(cpu, start, end, &text);
+	if (error)
+		return error;
+	c->displacement = text.v - start;
+	if (current.policy.header.serial &&
+	    (c->slide != current.slide ||
+	     c->displacement != current.displacement))
+		return RW_E_POLICY_KERNEL_RANGE;
+	return RW_OK;
+}
+
+/* Where the pages of every rule are; the image lies in one piece. */
+static enum rw_error find_ranges(struct pcpu *cpu, struct armed *c)
+{
+	const struct rw_policy_kernel *k = &c->policy.kernel;
+	enum rw_error error = find_kernel(cpu, c);
+
 	for (uint32_t i = 0; !error && i < c->policy.rule_count; i++) {
 		const struct guard *guard = guard_find(
 			(enum rw_rule_target)c->policy.rule[i].target);
@@ -155,6 +178,8 @@ static enum rw_error find_ranges(struct pcpu *cpu, struct armed *c)
 		r->rule = i;
 		error = locate_range(cpu, start + c->slide, end + c->slide,
 				     &r->start);
+		if (!error && r->start.v - start - c->slide != c->displacement)
+			error = RW_E_POLICY_KERNEL_RANGE;
 	}
 	c->ranges = c->policy.rule_count;
 	return error;
