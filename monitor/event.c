@@ -106,7 +106,8 @@ static bool same(const struct rw_event *a, const struct rw_event *b)
 	return a->kind == b->kind && a->rule_id == b->rule_id &&
 	       a->verdict == b->verdict && a->rip == b->rip &&
 	       a->gva / RW_PAGE_SIZE == b->gva / RW_PAGE_SIZE &&
-	       a->policy_serial == b->policy_serial && subject(a) == subject(b);
+	       a->policy_serial == b->policy_serial && subject(a) == subject(b) &&
+	       (a->kind == RW_EVENT_REGISTER || a->detail[1] == b->detail[1]);
 }
 
 /* Counted hits of an entry become one record that stands for them. */

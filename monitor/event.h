@@ -18,8 +18,9 @@ void event_init(const uint8_t nonce[RW_SHA256_SIZE]);
 
 /**
  * Records *e; sequence, time, CPU state, count, policy serial and chain are
- * filled in here. Hits with the same kind, rule, page and alias (detail[0]
- * without one) and RIP within a window are counted and recorded together.
+ * filled in here. Hits with the same kind, rule, page and alias (without one the
+ * same detail, of a register its number) and RIP within a window are counted
+ * and recorded together.
  */
 void event_record(struct pcpu *cpu, struct rw_event *e);
 

@@ -241,8 +241,20 @@ static void hits_that_differ_are_never_counted_together(void **state)
 	event_record(this_cpu(), &e);
 	e.verdict = RW_VERDICT_ALLOWED;
 	event_record(this_cpu(), &e);
-	assert_int_equal(fetch(0), 7);
+	event_notice(this_cpu(), RW_EVENT_POLICY_REFUSED, 1, RW_E_POLICY_KEY);
+	event_notice(this_cpu(), RW_EVENT_POLICY_REFUSED, 1, RW_E_POLICY_SIZE);
+	assert_int_equal(fetch(0), 9);
 	assert_int_equal(kernel_status().events_coalesced, 0);
+}
+
+/* Else a loop over values would fill the ring. */
+static void values_for_one_register_are_counted_together(void **state)
+{
+	(void)state;
+	start();
+	for (uint64_t value = 0; value < 9; value++)
+		event_register(this_cpu(), 0x79, value);
+	assert_int_equal(fetch(0), 1);
 }
 
 static void of_many_hits_at_once_no_count_is_forgotten(void **state)
@@ -415,6 +427,7 @@ int main(void)
 		cmocka_unit_test(
 			the_next_hit_after_that_second_is_recorded_at_once),
 		cmocka_unit_test(hits_that_differ_are_never_counted_together),
+		cmocka_unit_test(values_for_one_register_are_counted_together),
 		cmocka_unit_test(of_many_hits_at_once_no_count_is_forgotten),
 		cmocka_unit_test(
 			a_full_ring_keeps_the_first_and_counts_the_rest),
