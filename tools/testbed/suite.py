@@ -83,7 +83,7 @@ def ctest(count, folder, label):
         return
     for test in xml.parse(report).getroot().iter("testcase"):
         output = test.findtext("system-out") or ""
-        cases = int((re.findall(r"\[  PASSED  \] (\d+) test", output) or ["1"])[-1])
+        cases = sum(map(int, re.findall(r"\[  PASSED  \] (\d+) test", output))) or 1
         broken = re.findall(r"\[  FAILED  \] (?!\d+ test)(.+)", output)
         if test.get("status") == "run":
             count.add(f"{label} {test.get('name')}", cases, [])
