@@ -7,7 +7,7 @@ its header names. The header is comment lines `# key: value`:
            mitigations=off,default kernel=stock,cloud; slide=own is the kernel's own
            KASLR; every combination is a case
   needs:   what the payload holds besides the script, see NEEDS in stage.py
-  ticks:   instructions after which the guest counts as hung (default 1e9)
+  ticks:   instructions after which the guest counts as hung (default 3e9)
   boot:    fresh, for what a restored machine lacks
 
 NAME.host beside it, if there is one, is the host's part: shell functions `prepare`
@@ -26,7 +26,7 @@ from testbed import machine, stage
 
 FOLDER = machine.TOP / "tests/scenarios"
 KEYS = {"proves", "on", "needs", "ticks", "boot"}
-DEFAULT_TICKS = 1e9
+DEFAULT_TICKS = 3e9
 
 # What must not be in the kernel's log. An oops ends with the first, whatever began it.
 END_OF_TRACE = "---[ end trace"
