@@ -254,7 +254,8 @@ leave_load:
 	pushq	LEAVE_CS(%rbx)
 	pushq	LEAVE_RIP(%rbx)
 	pushq	(LEAVE_REGS + 8)(%rbx)
-	cmpq	$0, LEAVE_NMI(%rbx)
+	mov	LEAVE_NMI(%rbx), %rax
+	cmpb	$0, (%rax)
 	je	1f
 	int	$2
 1:	mov	LEAVE_CR3(%rbx), %rcx

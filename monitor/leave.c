@@ -104,7 +104,7 @@ static void __attribute__((noreturn)) go(struct pcpu *cpu, struct leave *l)
 	wrmsr(IA32_SYSENTER_EIP, sysenter[2]);
 	write_dr7(dr7);
 	wrmsr(IA32_DEBUGCTL, debugctl);
-	l->nmi = cpu->nmi_pending;
+	l->nmi = &cpu->nmi_pending;
 	leave_load(l);
 }
 

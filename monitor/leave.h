@@ -17,7 +17,7 @@ struct leave {
 	struct table_register ltr_gdtr; /* a copy in which the TSS is not busy */
 	struct registers regs;
 	uint64_t leave_va; /* driver text that loads CR3 and returns */
-	uint64_t nmi; /* 1: an NMI came on the way out */
+	const bool *nmi; /* behind LIDT: did an NMI come on the way out? */
 };
 
 /**

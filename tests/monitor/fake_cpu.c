@@ -392,6 +392,12 @@ void leave_load(const struct leave *l)
 	begin("leave_load", 0);
 	assert_false(fake->vmx_on);
 	fake->left = *l;
+	fake->left_nmi = *l->nmi; /* behind LIDT, as entry.S reads it */
+	fake->cr0 = l->cr0;
+	fake->cr3 = l->cr3;
+	fake->cr4 = l->cr4;
+	fake->gdtr = l->gdtr;
+	fake->idtr = l->idtr;
 	end(FAKE_LEFT, "the CPU left VMX");
 }
 

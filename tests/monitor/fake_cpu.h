@@ -81,6 +81,7 @@ struct fake_cpu {
 	struct registers gpr;	     /* the guest's */
 	struct fake_event delivered; /* by the last VM entry */
 	struct leave left;	     /* what leave_load() was given */
+	bool left_nmi;		     /* and an NMI was handed on */
 	struct fake_translation tlb[FAKE_TLB];
 	uint32_t tlb_next;
 	uint32_t invept_single, invept_all, invvpid, wbinvd; /* how many */
