@@ -129,14 +129,18 @@ def command(*words):
         raise RuntimeError(f"{' '.join(map(str, words))}: {done.stdout.strip()}")
 
 
+building = threading.Lock()
+
+
 def built(name, source, *recipe):
     """BUILD/testbed/NAME, made by recipe from source when it is older."""
     target = BUILD / "testbed" / name
-    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_suffix(".new")
-        command(*recipe, "-o", fresh, source)
-        fresh.rename(target)
+    with building:
+        if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fresh = target.with_suffix(".new")
+            command(*recipe, "-o", fresh, source)
+            fresh.rename(target)
     return target
 
 
