@@ -77,7 +77,7 @@ enum rw_error machine_enter(uint32_t cpu)
 	struct pcpu *block = NULL;
 	enum rw_error error;
 
-	fake = &fake_cpus[cpu < FAKE_CPUS ? cpu : 0];
+	fake = &fake_cpus[cpu < machine.cpus ? cpu : 0];
 	fake->fs_base = &early_percpu;
 	error = enter_prepare(physical(MONITOR_START), cpu, &block);
 	if (error)
