@@ -10,7 +10,7 @@
 #include <ringwall/types.h>
 
 struct spinlock {
-	uint32_t next; /* ticket of the next CPU to come */
+	uint32_t next;	  /* ticket of the next CPU to come */
 	uint32_t serving; /* ticket of the CPU that holds the lock */
 };
 
@@ -18,8 +18,8 @@ static inline void spin_lock(struct spinlock *l)
 {
 	uint32_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
 
-	while (__builtin_expect(__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) !=
-				ticket, 0))
+	while (__builtin_expect(
+		__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket, 0))
 		__builtin_ia32_pause();
 }
 

@@ -7,11 +7,12 @@
 
 #define NUMBER_SHIFT 16
 #define NUMBER_PLACE 0xffffU
-#define INDEX_FULL (1U << (BUDDY_INDEX_BITS - 1)) /* half: short searches */
-#define HPA_LIMIT (1ULL << 52)
+#define INDEX_FULL   (1U << (BUDDY_INDEX_BITS - 1)) /* half: short searches */
+#define HPA_LIMIT    (1ULL << 52)
 
 _Static_assert(BUDDY_CHUNKS < 0xffff, "a chunk number has 16 bits");
-_Static_assert(BUDDY_CHUNK_PAGES_MAX <= NUMBER_PLACE + 1, "places fit");
+_Static_assert(BUDDY_CHUNK_PAGES_MAX + (1 << BUDDY_ORDER_MAX) <= NUMBER_PLACE,
+	       "the place behind the last block fits");
 
 static inline struct buddy_frame *frame_of(const struct buddy *b,
 					   uint32_t number)
@@ -116,14 +117,25 @@ static enum mm_error block_join(struct buddy *b, uint32_t number,
 	return error;
 }
 
+/* Takes the newest hot block, of which there is one; false if damaged. */
+static inline bool hot_take(struct buddy *b, unsigned int order,
+			    uint32_t *ret_number)
+{
+	*ret_number = b->hot[order][--b->hot_count[order]];
+	return frame_of(b, *ret_number)->tag == (FRAME_HOT | order);
+}
+
 /* Joins hot blocks until a block of the order is listed, or all of them. */
 static enum mm_error hot_join(struct buddy *b, unsigned int order)
 {
 	enum mm_error error = MM_OK;
+	uint32_t number;
 
 	for (unsigned int o = 0; o < BUDDY_ORDERS; o++) {
 		while (!error && b->hot_count[o] && !(b->nonempty >> order))
-			error = block_join(b, b->hot[o][--b->hot_count[o]], o);
+			error = hot_take(b, o, &number) ?
+					block_join(b, number, o) :
+					MM_E_CORRUPT;
 	}
 	return error;
 }
@@ -140,7 +152,7 @@ static void index_clear(struct buddy *b)
 {
 	b->indexed = 0;
 	for (uint32_t i = 0; i < 1U << BUDDY_INDEX_BITS; i++)
-		__atomic_store_n(&b->index[i], b->chunk, __ATOMIC_RELAXED);
+		__atomic_store_n(&b->index[i], &b->none, __ATOMIC_RELAXED);
 }
 
 static void index_insert(struct buddy *b, const struct buddy_chunk *c)
@@ -150,7 +162,7 @@ static void index_insert(struct buddy *b, const struct buddy_chunk *c)
 	for (uint32_t r = 0; r < regions; r++) {
 		uintptr_t i = index_start(c->base + r * BUDDY_ALIGN);
 
-		while (b->index[i] != b->chunk)
+		while (b->index[i] != &b->none)
 			i = index_next(i);
 		__atomic_store_n(&b->index[i], c, __ATOMIC_RELEASE);
 	}
@@ -165,11 +177,7 @@ void buddy_init(struct buddy *b, uint64_t offset)
 	b->chunk[0].base = (uintptr_t)b->list;
 	b->chunk[0].pages = BUDDY_ORDERS;
 	for (unsigned int order = 0; order < BUDDY_ORDERS; order++)
-		b->list[order] = (struct buddy_frame){
-			.next = order,
-			.prev = order,
-			.tag = FRAME_RECORDS,
-		};
+		b->list[order].next = b->list[order].prev = order;
 }
 
 /* A number for the new chunk, or 0 and why not. */
@@ -301,8 +309,7 @@ enum mm_error buddy_remove_chunk(struct buddy *b, hpa_t start,
 	uintptr_t place;
 
 	spin_lock(&b->lock);
-	if (chunk_find(b, (uintptr_t)base, &c, &place) && c != b->chunk &&
-	    !place) {
+	if (chunk_find(b, (uintptr_t)base, &c, &place) && !place) {
 		pages = c->pages;
 		error = chunk_unlink(b, c - b->chunk);
 	}
@@ -410,8 +417,7 @@ enum mm_error buddy_alloc(struct buddy *b, unsigned int order,
 	spin_lock(&b->lock);
 	if (!b->hot_count[order])
 		return alloc_cold(b, order, owner, ret);
-	number = b->hot[order][--b->hot_count[order]];
-	if (frame_of(b, number)->tag != (FRAME_HOT | order))
+	if (!hot_take(b, order, &number))
 		return done(b, MM_E_CORRUPT);
 	*ret = block_take(b, number, order, owner);
 	spin_unlock(&b->lock);

@@ -22,37 +22,37 @@
 #include "monitor/spinlock.h"
 
 #define BUDDY_ORDER_MAX 10 /* 4 MiB */
-#define BUDDY_ORDERS (BUDDY_ORDER_MAX + 1)
-#define BUDDY_ALIGN (RW_PAGE_SIZE << BUDDY_ORDER_MAX)
+#define BUDDY_ORDERS	(BUDDY_ORDER_MAX + 1)
+#define BUDDY_ALIGN	(RW_PAGE_SIZE << BUDDY_ORDER_MAX)
 /** Free blocks of an order that are kept as they are, for the next request. */
 #define BUDDY_HOT 64
 /** Who a block belongs to, for the counters; the meaning is the caller's. */
-#define BUDDY_OWNERS 16
+#define BUDDY_OWNERS	      16
 #define BUDDY_CHUNK_PAGES_MIN 4
-#define BUDDY_CHUNK_PAGES_MAX 65536 /* 256 MiB */
+#define BUDDY_CHUNK_PAGES_MAX 32768 /* 128 MiB */
 #ifndef BUDDY_CHUNKS
 #define BUDDY_CHUNKS CONFIG_RINGWALL_MAX_CHUNKS
 #endif
 
 /** Entries of the address index: 4 per chunk, rounded up to a power of 2. */
-#define BUDDY_INDEX_BITS                                                       \
-	(BUDDY_CHUNKS <= 64   ? 8 :                                            \
-	 BUDDY_CHUNKS <= 256  ? 10 :                                           \
-	 BUDDY_CHUNKS <= 1024 ? 12 :                                           \
+#define BUDDY_INDEX_BITS             \
+	(BUDDY_CHUNKS <= 64   ? 8 :  \
+	 BUDDY_CHUNKS <= 256  ? 10 : \
+	 BUDDY_CHUNKS <= 1024 ? 12 : \
 				16)
 
 /** What buddy and slab calls return. On failure nothing has changed. */
 enum mm_error {
 	MM_OK,
-	MM_E_ARGUMENT, /* order, owner, CPU, size or alignment out of range */
+	MM_E_ARGUMENT,	/* order, owner, CPU, size or alignment out of range */
 	MM_E_NO_MEMORY, /* no free block is large enough */
-	MM_E_OVERLAP, /* the chunk overlaps one that is there */
-	MM_E_CHUNKS, /* as many chunks as this build can hold */
-	MM_E_BUSY, /* the chunk has pages in use */
-	MM_E_FOREIGN, /* not memory of this allocator (or of this cache) */
-	MM_E_INTERIOR, /* inside a block (object), not its start */
+	MM_E_OVERLAP,	/* the chunk overlaps one that is there */
+	MM_E_CHUNKS,	/* as many chunks as this build can hold */
+	MM_E_BUSY,	/* the chunk has pages in use */
+	MM_E_FOREIGN,	/* not memory of this allocator (or of this cache) */
+	MM_E_INTERIOR,	/* inside a block (object), not its start */
 	MM_E_DOUBLE_FREE, /* free already */
-	MM_E_CORRUPT, /* the allocator's own records were overwritten */
+	MM_E_CORRUPT,	  /* the allocator's own records were overwritten */
 };
 
 /**
@@ -62,7 +62,7 @@ enum mm_error {
 struct buddy_frame {
 	uint32_t next; /* free: number of the next; in use: ~tag */
 	uint32_t prev; /* free: number of the previous */
-	uint32_t tag; /* order | state << 8 | owner << 16, see frame.h */
+	uint32_t tag;  /* order | state << 8 | owner << 16, see frame.h */
 };
 
 /** A donated piece. Its first pages hold the records of all of its pages. */
@@ -72,14 +72,14 @@ struct buddy_chunk {
 };
 
 struct buddy_counters {
-	uint64_t pages; /* donated */
-	uint64_t overhead; /* pages that hold page records */
-	uint64_t free; /* pages */
+	uint64_t pages;	    /* donated */
+	uint64_t overhead;  /* pages that hold page records */
+	uint64_t free;	    /* pages */
 	uint64_t low_water; /* fewest free pages since the first allocation */
 	uint64_t blocks[BUDDY_ORDERS]; /* in use, by order */
-	uint64_t owned[BUDDY_OWNERS]; /* pages in use, by owner */
-	uint64_t exhausted; /* requests that found no memory */
-	uint64_t refused; /* bad frees */
+	uint64_t owned[BUDDY_OWNERS];  /* pages in use, by owner */
+	uint64_t exhausted;	       /* requests that found no memory */
+	uint64_t refused;	       /* bad frees */
 	uint64_t corrupt; /* times a record was found overwritten */
 };
 
@@ -88,13 +88,13 @@ struct buddy_counters {
  * Counters may be read without the lock, each is then right for itself.
  */
 struct buddy {
-	/** Hash table of 4 MiB regions: a chunk there, or chunk 0. */
+	/** Hash table of 4 MiB regions: a chunk there, or `none`. */
 	const struct buddy_chunk *index[1 << BUDDY_INDEX_BITS];
 	struct spinlock lock;
 	uint32_t nonempty; /* bit per order: list is not empty */
-	uint32_t indexed; /* entries of `index` in use */
-	uint64_t offset; /* linear minus physical address */
-	uint64_t reserve; /* pages, see buddy_needs_memory() */
+	uint32_t indexed;  /* entries of `index` in use */
+	uint64_t offset;   /* linear minus physical address */
+	uint64_t reserve;  /* pages, see buddy_needs_memory() */
 	struct buddy_counters counters;
 	/** Heads of the circular lists of free blocks. */
 	struct buddy_frame list[BUDDY_ORDERS];
@@ -103,6 +103,7 @@ struct buddy {
 	uint32_t hot[BUDDY_ORDERS][BUDDY_HOT];
 	/** 0 stands for the heads, so that they have numbers: their orders. */
 	struct buddy_chunk chunk[BUDDY_CHUNKS + 1];
+	struct buddy_chunk none; /* has no page */
 };
 
 /**

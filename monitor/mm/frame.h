@@ -8,13 +8,13 @@
 
 #include "monitor/mm/buddy.h"
 
-#define FRAME_BODY 0U /* no block starts here */
-#define FRAME_FREE (1U << 8)
-#define FRAME_USED (2U << 8)
-#define FRAME_RECORDS (3U << 8) /* holds page records */
-#define FRAME_HOT (4U << 8) /* free, not joined with its neighbours yet */
-#define FRAME_STATE (7U << 8)
-#define FRAME_ORDER 0xffU
+#define FRAME_BODY	  0U /* no block starts here */
+#define FRAME_FREE	  (1U << 8)
+#define FRAME_USED	  (2U << 8)
+#define FRAME_RECORDS	  (3U << 8) /* holds page records */
+#define FRAME_HOT	  (4U << 8) /* free, not joined with its neighbours yet */
+#define FRAME_STATE	  (7U << 8)
+#define FRAME_ORDER	  0xffU
 #define FRAME_OWNER_SHIFT 16
 
 _Static_assert(sizeof(struct buddy_frame) == 12, "12 bytes for each page");
@@ -43,8 +43,7 @@ static inline uintptr_t index_next(uintptr_t i)
 }
 
 /**
- * Finds the chunk that va lies in, and the place of the page in it. Chunk 0, the
- * list heads, may be found: their tags are those of no block.
+ * Finds the chunk that va lies in, and the place of the page in it.
  *
  * Without the lock this may miss a chunk while another is removed, and never
  * finds a wrong one for memory in use: what is read of its chunk cannot change.
@@ -61,7 +60,7 @@ static inline bool chunk_find(const struct buddy *b, uintptr_t va,
 		*ret_place = (va - c->base) >> RW_PAGE_SHIFT;
 		if (__builtin_expect(*ret_place < c->pages, 1))
 			return true;
-		if (c == b->chunk)
+		if (c == &b->none)
 			return false;
 	}
 }

@@ -5,16 +5,18 @@
 
 #include "monitor/mm/frame.h"
 
-#define SLAB_ORDER_MAX 2
+#define SLAB_ORDER_MAX	 2
 #define SLAB_OBJECTS_MIN 7 /* so that at most 1/8 of a slab is wasted */
-#define SLAB_ALIGN_MAX 64
-#define MAGAZINE_BYTES 16384 /* most memory that lies in one magazine */
-#define MAGAZINE_MIN 4
+#define SLAB_ALIGN_MAX	 64
+#define MAGAZINE_BYTES	 32768 /* most memory that lies in one magazine */
+#define MAGAZINE_MIN	 4
 
 /* State of an object: the next free one's number, or one of these. */
-#define OBJECT_LAST 253 /* free, the last one */
+#define OBJECT_LAST   253 /* free, the last one */
 #define OBJECT_CACHED 254 /* in a magazine */
-#define OBJECT_USED 255
+#define OBJECT_USED   255
+
+_Static_assert(RW_PAGE_SIZE / (SLAB_SIZE_MIN + 1) < OBJECT_LAST, "8 bits do");
 
 /** Header of a slab, at its start. The cache's lock covers all but state USED. */
 struct slab {
@@ -22,18 +24,35 @@ struct slab {
 	struct slab *next; /* among those with free objects */
 	struct slab *prev;
 	uint32_t available; /* free objects */
-	uint32_t free; /* number of the first, or OBJECT_LAST */
-	uint8_t state[]; /* per object */
+	uint32_t free;	    /* number of the first, or OBJECT_LAST */
+	uint8_t state[];    /* per object */
 };
 
-/* Whether an address is that of a slab of this cache. */
-static inline bool slab_valid(const struct slab_cache *c, const struct slab *s)
+/*
+ * Whether an address is that of a slab of this cache. While a chunk is removed
+ * the answer may be a wrong no, since the buddy's lock is not taken.
+ */
+static inline bool slab_likely(const struct slab_cache *c, const struct slab *s)
 {
 	const struct buddy_chunk *chunk;
 	uintptr_t place;
 
 	return chunk_find(c->buddy, (uintptr_t)s, &chunk, &place) &&
 	       s->cache == c;
+}
+
+/* The same for sure. */
+static __attribute__((noinline)) bool slab_valid(const struct slab_cache *c,
+						 const struct slab *s)
+{
+	bool valid = slab_likely(c, s);
+
+	if (valid)
+		return true;
+	spin_lock(&c->buddy->lock);
+	valid = slab_likely(c, s);
+	spin_unlock(&c->buddy->lock);
+	return valid;
 }
 
 /* Bytes before the first object if a slab has n of them. */
@@ -118,8 +137,7 @@ static enum mm_error slab_grow(struct slab_cache *c)
 {
 	void *block;
 	struct slab *s;
-	enum mm_error error =
-		buddy_alloc(c->buddy, c->order, c->owner, &block);
+	enum mm_error error = buddy_alloc(c->buddy, c->order, c->owner, &block);
 
 	if (error)
 		return error;
@@ -146,17 +164,21 @@ static enum mm_error slab_take(struct slab_cache *c, struct slab_magazine *m)
 	if (!slab_valid(c, s))
 		return MM_E_CORRUPT;
 	for (i = s->free; top < half && i < c->per_slab; top++) {
-		top->state = &s->state[i];
+		uint8_t *state = &s->state[i];
+
+		if (*state >= OBJECT_CACHED)
+			break;
+		top->state = state;
 		top->object = (char *)s + c->first + i * c->size;
-		i = *top->state;
-		*top->state = OBJECT_CACHED;
+		i = *state;
+		*state = OBJECT_CACHED;
 	}
 	c->taken += top - m->top;
 	s->available -= top - m->top;
 	m->top = top;
 	s->free = i;
 	if (i != OBJECT_LAST)
-		return i < c->per_slab ? MM_OK : MM_E_CORRUPT;
+		return top == half && i < c->per_slab ? MM_OK : MM_E_CORRUPT;
 	return !s->available && list_remove(c, s) ? MM_OK : MM_E_CORRUPT;
 }
 
@@ -184,7 +206,9 @@ static enum mm_error slab_give(struct slab_cache *c, uint8_t *state)
 	uint32_t available = s->available + 1;
 	uint32_t free = s->free;
 
-	if (*state != OBJECT_CACHED || available > c->per_slab)
+	if (s->cache != c || *state != OBJECT_CACHED ||
+	    available > c->per_slab ||
+	    (free >= c->per_slab && free != OBJECT_LAST))
 		return MM_E_CORRUPT;
 	*state = free;
 	s->free = state - s->state;
@@ -217,13 +241,13 @@ static enum mm_error magazine_flush(struct slab_cache *c,
 /* Hands out the newest object of a magazine that has one. */
 static inline enum mm_error magazine_take(struct slab_magazine *m, void **ret)
 {
-	const struct slab_entry *e = m->top - 1;
+	struct slab_entry e = m->top[-1];
 
-	if (*e->state != OBJECT_CACHED)
+	if (*e.state != OBJECT_CACHED)
 		return MM_E_CORRUPT;
 	m->top--;
-	*ret = e->object;
-	*e->state = OBJECT_USED;
+	*ret = e.object;
+	*e.state = OBJECT_USED;
 	return MM_OK;
 }
 
@@ -286,20 +310,11 @@ static inline enum mm_error free_known(struct slab_cache *c, unsigned int cpu,
 	return MM_OK;
 }
 
-/*
- * Whether there is a slab can be a wrong no while a chunk is removed; this asks
- * once more with the buddy's lock.
- */
 static __attribute__((noinline)) enum mm_error
-free_unsure(struct slab_cache *c, unsigned int cpu, struct slab *s,
-	    void *object)
+free_unlikely(struct slab_cache *c, unsigned int cpu, struct slab *s,
+	      void *object)
 {
-	bool valid;
-
-	spin_lock(&c->buddy->lock);
-	valid = slab_valid(c, s);
-	spin_unlock(&c->buddy->lock);
-	return valid ? free_known(c, cpu, s, object) : MM_E_FOREIGN;
+	return slab_valid(c, s) ? free_known(c, cpu, s, object) : MM_E_FOREIGN;
 }
 
 enum mm_error slab_free(struct slab_cache *c, unsigned int cpu, void *object)
@@ -308,8 +323,8 @@ enum mm_error slab_free(struct slab_cache *c, unsigned int cpu, void *object)
 
 	if (cpu >= c->cpus)
 		return MM_E_ARGUMENT;
-	if (!slab_valid(c, s))
-		return free_unsure(c, cpu, s, object);
+	if (!slab_likely(c, s))
+		return free_unlikely(c, cpu, s, object);
 	return free_known(c, cpu, s, object);
 }
 

@@ -25,10 +25,10 @@ struct slab_entry {
 	void *object;
 };
 
-/** Objects at hand for one CPU. */
+/** Objects at hand for one CPU, of at most 32 KiB. */
 struct slab_magazine {
 	struct slab_entry entry[SLAB_MAGAZINE];
-	struct slab_entry *top; /* behind the newest */
+	struct slab_entry *top;	 /* behind the newest */
 	struct slab_entry *full; /* where `top` is at most */
 } __attribute__((aligned(64)));
 
@@ -40,22 +40,22 @@ struct slab; /* in-page header, private */
  * (c) constant after slab_cache_init(), (l) under `lock`, magazine[n]: CPU n only.
  */
 struct slab_cache {
-	struct buddy *buddy; /* (c) */
+	struct buddy *buddy;		/* (c) */
 	struct slab_magazine *magazine; /* (c) one per CPU */
-	uint32_t cpus; /* (c) */
-	uint32_t size; /* (c) bytes from one object to the next */
+	uint32_t cpus;			/* (c) */
+	uint32_t size;	     /* (c) bytes from one object to the next */
 	uint64_t reciprocal; /* (c) 2^32 / size, rounded up */
-	uint32_t first; /* (c) offset of the first object in a slab */
-	uint64_t per_slab; /* (c) objects */
-	uint32_t limit; /* (c) objects a magazine may hold */
-	uintptr_t mask; /* (c) address of an object & mask: its slab */
-	uint32_t order; /* (c) pages of a slab, as a power of 2 */
-	uint32_t owner; /* (c) */
+	uint32_t first;	     /* (c) offset of the first object in a slab */
+	uint64_t per_slab;   /* (c) objects */
+	uint32_t limit;	     /* (c) objects a magazine may hold */
+	uintptr_t mask;	     /* (c) address of an object & mask: its slab */
+	uint32_t order;	     /* (c) pages of a slab, as a power of 2 */
+	uint32_t owner;	     /* (c) */
 
 	struct spinlock lock;
 	struct slab *partial; /* (l) slabs with objects to give */
-	uint64_t slabs; /* (l) */
-	uint64_t taken; /* (l) objects in use or in a magazine */
+	uint64_t slabs;	      /* (l) */
+	uint64_t taken;	      /* (l) objects in use or in a magazine */
 };
 
 /**
