@@ -109,8 +109,7 @@ void kernel_start(uint64_t slide)
 	kernel_map_image(cr3, slide, KERNEL_PHYS);
 	for (uint32_t i = 0; i < KERNEL_TEXT_SIZE; i++)
 		text[i] = (uint8_t)(i * 7 + (i >> 12));
-	memcpy((uint8_t *)physical(RODATA_PHYS) + KERNEL_BUILD_ID -
-		       KERNEL_RODATA,
+	memcpy(physical(RODATA_PHYS + KERNEL_BUILD_ID - KERNEL_RODATA),
 	       body.kernel.build_id, sizeof(body.kernel.build_id));
 	for (uint32_t i = 0; i < machine.cpus; i++) {
 		machine_use(i);
