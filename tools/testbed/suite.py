@@ -18,7 +18,8 @@ JOBS = 2  # at a time: Bochs takes a core, and more memory than a compiler
 TAIL = 25  # lines of a failed case that are shown
 
 MODULES = ("driver/ringwall.ko", "tests/attack/attack.ko")
-PROGRAMS = ("agent/ringwall", "agent/ringwalld", "monitor/monitor.elf")
+PROGRAMS = ("agent/ringwall", "agent/ringwalld", "monitor/monitor.elf",
+            "monitor/monitor-testing.elf")
 
 
 class Count:
