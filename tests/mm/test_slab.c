@@ -146,6 +146,8 @@ static void memory_goes_back_when_the_last_object_does(void **state)
 		give(c, (i + 1) % CPUS, objects[i]);
 	assert_true(c->slabs > 0);
 	cache_end(c);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(slab_free(c, 0, objects[i]), MM_E_FOREIGN);
 }
 
 static void an_object_freed_twice_is_refused_wherever_it_lies(void **state)
@@ -404,51 +406,59 @@ static void each_flipped_bit_of_an_object_s_state_is_noticed(void **state)
 		assert_ptr_equal(r, m);
 		states[i] ^= 1U << bit;
 	}
-	give(c, 0, p);
-	cache_end(c);
+	states[i] ^= 1;
+	assert_int_equal(slab_drain(c, 0), MM_E_CORRUPT);
 }
 
 /*
- * Two CPUs at once, each freeing half of what the other took, while memory comes
- * and goes beside them.
+ * Two CPUs at once, each freeing part of what the other took, with so many
+ * objects that the magazines run over and empty, while memory comes and goes.
  */
-#define ROUNDS 30000
+#define ROUNDS 1000
+#define BURST  80
 
 static struct worker {
 	pthread_t thread;
 	struct slab_cache *cache;
 	unsigned int cpu;
-	void *mail[64]; /* for this CPU to free, NULL: none */
+	void *mail[BURST]; /* for this CPU to free, NULL: none */
 	struct worker *other;
 	bool failed;
 } workers[2];
 
 static int running;
 
+static bool exchange(struct worker *w, void **objects)
+{
+	bool done = true;
+
+	for (size_t i = 0; i < BURST; i++) {
+		done = done && !slab_alloc(w->cache, w->cpu, &objects[i]);
+		if (!done)
+			return false;
+		memset(objects[i], (int)w->cpu, 192);
+	}
+	for (size_t i = 0; i < BURST; i++) {
+		unsigned char *p = objects[i];
+
+		done = done && !memcmp(p, p + 1, 191);
+		if (i % 4 == 0)
+			p = __atomic_exchange_n(&w->other->mail[i], p,
+						__ATOMIC_ACQ_REL);
+		done = done && (!p || !slab_free(w->cache, w->cpu, p));
+		p = __atomic_exchange_n(&w->mail[i], NULL, __ATOMIC_ACQ_REL);
+		done = done && (!p || !slab_free(w->cache, w->cpu, p));
+	}
+	return done;
+}
+
 static void *work(void *argument)
 {
 	struct worker *w = argument;
+	void *objects[BURST];
 
-	for (size_t i = 0; i < ROUNDS; i++) {
-		void **box = &w->other->mail[i % 64];
-		void *p;
-
-		if (slab_alloc(w->cache, w->cpu, &p)) {
-			w->failed = true;
-			break;
-		}
-		memset(p, (int)w->cpu, 192);
-		if (((unsigned char *)p)[191] != w->cpu)
-			w->failed = true;
-		if (i % 2 || __atomic_load_n(box, __ATOMIC_ACQUIRE))
-			w->failed |= slab_free(w->cache, w->cpu, p) != MM_OK;
-		else
-			__atomic_store_n(box, p, __ATOMIC_RELEASE);
-		p = __atomic_exchange_n(&w->mail[i * 7 % 64], NULL,
-					__ATOMIC_ACQ_REL);
-		if (p)
-			w->failed |= slab_free(w->cache, w->cpu, p) != MM_OK;
-	}
+	for (size_t i = 0; i < ROUNDS && !w->failed; i++)
+		w->failed = !exchange(w, objects);
 	__atomic_fetch_sub(&running, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -483,11 +493,46 @@ static void cpus_at_once_share_a_cache_while_memory_comes_and_goes(void **state)
 		pthread_join(workers[i].thread, NULL);
 	for (unsigned int i = 0; i < 2; i++) {
 		assert_false(workers[i].failed);
-		for (size_t k = 0; k < 64; k++)
+		for (size_t k = 0; k < BURST; k++)
 			if (workers[i].mail[k])
 				give(c, 3, workers[i].mail[k]);
 	}
 	cache_end(c);
+}
+
+static void *free_one(void *argument)
+{
+	struct worker *w = argument;
+
+	w->failed = slab_free(w->cache, 0, w->mail[0]) != MM_OK;
+	__atomic_store_n(&running, 0, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void an_object_is_found_while_the_index_is_built_anew(void **state)
+{
+	static const struct buddy_chunk *index[1 << BUDDY_INDEX_BITS];
+	struct memory *m = *state;
+	struct buddy *b = &m->buddy;
+	struct worker w = { .cache = cache_new(m, 0, 80) };
+
+	memory_donate(m, 0, 64);
+	w.mail[0] = take(w.cache, 0);
+	spin_lock(&b->lock);
+	memcpy(index, b->index, sizeof(index));
+	for (size_t i = 0; i < 1 << BUDDY_INDEX_BITS; i++)
+		b->index[i] = &b->none;
+	running = 1;
+	assert_int_equal(pthread_create(&w.thread, NULL, free_one, &w), 0);
+	while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) &&
+	       __atomic_load_n(&b->lock.next, __ATOMIC_ACQUIRE) !=
+		       b->lock.serving + 2)
+		sched_yield();
+	memcpy(b->index, index, sizeof(index));
+	spin_unlock(&b->lock);
+	pthread_join(w.thread, NULL);
+	assert_false(w.failed);
+	cache_end(w.cache);
 }
 
 int main(void)
@@ -509,6 +554,7 @@ int main(void)
 		TEST(no_flipped_bit_leads_to_an_object_with_two_holders),
 		TEST(each_flipped_bit_of_an_object_s_state_is_noticed),
 		TEST(cpus_at_once_share_a_cache_while_memory_comes_and_goes),
+		TEST(an_object_is_found_while_the_index_is_built_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
