@@ -41,7 +41,7 @@
 	 BUDDY_CHUNKS <= 1024 ? 12 : \
 				16)
 
-/** What buddy and slab calls return. On failure nothing has changed. */
+/** What buddy and slab calls return; on failure outputs are untouched. */
 enum mm_error {
 	MM_OK,
 	MM_E_ARGUMENT,	/* order, owner, CPU, size or alignment out of range */
@@ -148,8 +148,8 @@ bool buddy_needs_memory(const struct buddy *b);
 /**
  * Allocates 2^order pages, aligned to their size, contents as they are.
  *
- * MM_E_ARGUMENT. MM_E_NO_MEMORY. MM_E_CORRUPT: the free list is damaged, the
- * block is not handed out.
+ * MM_E_ARGUMENT. MM_E_NO_MEMORY. MM_E_CORRUPT: the record of the free block or
+ * of a neighbour on its list was overwritten, the block is not handed out.
  */
 enum mm_error buddy_alloc(struct buddy *b, unsigned int order,
 			  unsigned int owner, void **ret) RW_MUST_USE;
@@ -159,11 +159,12 @@ enum mm_error buddy_alloc_zeroed(struct buddy *b, unsigned int order,
 				 unsigned int owner, void **ret) RW_MUST_USE;
 
 /**
- * Frees what buddy_alloc() gave and joins it with free neighbours.
+ * Frees what buddy_alloc() gave. It is joined with free neighbours at once, or
+ * if few of its order are free, when a request finds no block large enough.
  *
  * MM_E_FOREIGN, MM_E_INTERIOR, MM_E_DOUBLE_FREE: refused, nothing changed.
- * MM_E_CORRUPT: a neighbour's record was overwritten; the block is free all the
- * same, but not joined with that neighbour.
+ * MM_E_CORRUPT: the block's record was overwritten and it is not freed, or a
+ * neighbour's was and it is free but not joined.
  */
 enum mm_error buddy_free(struct buddy *b, void *block) RW_MUST_USE;
 

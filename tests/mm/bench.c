@@ -45,16 +45,16 @@ static uint32_t draw(uint32_t below)
 	return (state * 0x2545f4914f6cdd1dULL >> 32) * below >> 32;
 }
 
-/* Every order from 4 KiB to 2 MiB as likely as any other. */
+/* Each order half as likely as the one below: as much memory in each. */
 static unsigned int draw_mixed(void)
 {
-	return draw(10);
+	return __builtin_ctz(draw(512) | 512);
 }
 
-/* Each order half as likely as the one below: as much memory in each. */
-static unsigned int draw_small(void)
+/* Every order from 4 KiB to 2 MiB as likely as any other: 38 GiB in all. */
+static unsigned int draw_large(void)
 {
-	return __builtin_ctz(draw(512) | 512);
+	return draw(10);
 }
 
 static unsigned int draw_page(void)
@@ -73,7 +73,7 @@ static const struct trace {
 	int objects;
 } traces[] = {
 	{ "mixed", draw_mixed, 0 },
-	{ "small", draw_small, 0 },
+	{ "large", draw_large, 0 },
 	{ "pages", draw_page, 0 },
 	{ "objects", draw_object, 1 },
 };
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
 			t = &traces[i];
 	if (!t || (!waves && strcmp(argv[2], "steady"))) {
 		fprintf(stderr,
-			"usage: %s mixed|small|pages|objects steady|waves N\n",
+			"usage: %s mixed|large|pages|objects steady|waves N\n",
 			argv[0]);
 		return 2;
 	}

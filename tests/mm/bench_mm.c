@@ -11,7 +11,7 @@
 
 #include "monitor/mm/slab.h"
 
-/* What the trace "mixed" needs: 38 GiB, half of it in blocks of 2 MiB. */
+/* Room for the trace "large", address space only: little of it is touched. */
 #define POOL (56ULL << 30)
 
 static struct buddy buddy;
