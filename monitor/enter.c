@@ -330,6 +330,7 @@ enum rw_error enter_refused(struct pcpu *cpu)
 	cpu->state = RW_CPU_OUTSIDE;
 	wall_park(cpu);
 	cpu->vmx = false;
+	CHECK(!vmclear(page_hpa(cpu->vmcs).v));
 	vmxoff();
 	write_cr4(read_cr4() & ~CR4_VMXE);
 	return RW_E_VMENTRY;

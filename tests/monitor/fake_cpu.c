@@ -443,6 +443,9 @@ void vmxoff(void)
 {
 	begin("VMXOFF", 0);
 	FAULT_UNLESS(fake->vmx_on, "VMXOFF", 0);
+	/* The CPU may still write it, when the memory is another's. */
+	if (fake->current_vmcs)
+		fail_msg("VMXOFF with an active VMCS");
 	fake->vmx_on = false;
 	fake->current_vmcs = 0;
 }

@@ -181,8 +181,9 @@ uint32_t kernel_events(struct rw_event *to, uint32_t max)
 	for (;;) {
 		assert_int_equal(
 			hypercall(RW_HC_EVENTS, KERNEL_BUFFER, fetched), RW_OK);
-		if (!fake->gpr.rdx || n + fake->gpr.rdx > max)
+		if (!fake->gpr.rdx)
 			break;
+		assert_in_range(n + fake->gpr.rdx, 1, max);
 		memcpy(to + n, physical(KERNEL_BUFFER),
 		       fake->gpr.rdx * sizeof(*to));
 		n += (uint32_t)fake->gpr.rdx;

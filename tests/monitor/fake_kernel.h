@@ -70,7 +70,7 @@ uint64_t kernel_load_file(const void *file, uint32_t size);
 /** kernel_load(), and every CPU has synchronised: ARMED. */
 void kernel_arm(const struct sample_body *body);
 
-/** All records not fetched so far, at most max; returns how many. */
+/** All records not fetched so far, of which there are at most max. */
 uint32_t kernel_events(struct rw_event *to, uint32_t max);
 
 /** Fails the test unless exactly one record is there; returns it. */

@@ -69,7 +69,7 @@ void machine_prepare(void)
 		fake_cpu_init(&fake_cpus[i], i, &fake_models[machine.model]);
 }
 
-enum rw_error machine_enter(uint32_t cpu)
+enum rw_error machine_launch(uint32_t cpu)
 {
 	struct rw_crossing x = { GUEST_CODE, GUEST_STACK, 0x2000000, 0x3000 };
 	uint64_t stack[ENTER_RETURN_SLOT + 1] = { [ENTER_RETURN_SLOT] =
@@ -89,12 +89,25 @@ enum rw_error machine_enter(uint32_t cpu)
 	if (fake->refuse_launch)
 		return enter_refused(block);
 	fake_enter();
+	return RW_OK;
+}
+
+void machine_first_exit(void)
+{
 	if (machine.trap_flag_fires &&
 	    (*fake_vmcs(PROCESSOR_CONTROLS) & PROC_MONITOR_TRAP_FLAG))
 		machine_exit(
 			&(struct vm_exit){ .reason = EXIT_MONITOR_TRAP_FLAG });
 	assert_int_equal(hypercall(RW_HC_VERSION, 0, 0), RW_OK);
-	return RW_OK;
+}
+
+enum rw_error machine_enter(uint32_t cpu)
+{
+	enum rw_error error = machine_launch(cpu);
+
+	if (!error)
+		machine_first_exit();
+	return error;
 }
 
 void machine_start(void)

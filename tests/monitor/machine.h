@@ -50,6 +50,10 @@ void machine_prepare(void);
 /** Takes a CPU in as driver/entry.S does; it runs from then on. */
 enum rw_error machine_enter(uint32_t cpu);
 
+/** Its two halves: up to the entry, and the call behind it. */
+enum rw_error machine_launch(uint32_t cpu);
+void machine_first_exit(void);
+
 /** That CPU runs now. */
 void machine_use(uint32_t cpu);
 

@@ -206,9 +206,27 @@ static void a_vmlaunch_that_fails_leaves_the_host_as_it_was(void **state)
 	fake_cpus[0].refuse_launch = true;
 	assert_refused(RW_E_VMENTRY);
 	assert_int_equal(percpu_get(0)->state, RW_CPU_OUTSIDE);
-	/* It may try again, and nobody waits for it. */
+	/* It may try again. */
 	fake_cpus[0].refuse_launch = false;
 	assert_int_equal(machine_enter(0), RW_OK);
+}
+
+static void a_cpu_that_did_not_get_in_is_not_waited_for(void **state)
+{
+	struct wall_change change = { gpa(TEXT_PHYS), RW_PAGE_SIZE, EPT_R };
+	uint64_t generation;
+
+	(void)state;
+	machine_init();
+	machine.cpus = 2;
+	machine_prepare();
+	assert_int_equal(machine_enter(0), RW_OK);
+	fake_cpus[1].refuse_launch = true;
+	assert_int_equal(machine_enter(1), RW_E_VMENTRY);
+	machine_use(0);
+	assert_int_equal(wall_apply(&change, 1, &generation), RW_OK);
+	wall_before_entry(this_cpu());
+	assert_true(wall_reached(generation));
 }
 
 static void a_cpu_beyond_those_announced_is_refused(void **state)
@@ -339,6 +357,7 @@ int main(void)
 		cmocka_unit_test(a_vmxon_that_fails_leaves_the_host_as_it_was),
 		cmocka_unit_test(
 			a_vmlaunch_that_fails_leaves_the_host_as_it_was),
+		cmocka_unit_test(a_cpu_that_did_not_get_in_is_not_waited_for),
 		cmocka_unit_test(a_cpu_beyond_those_announced_is_refused),
 		cmocka_unit_test(
 			boot_information_that_is_inconsistent_is_refused),

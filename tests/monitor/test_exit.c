@@ -3,6 +3,7 @@
 #include <ringwall/config.h>
 #include <string.h>
 
+#include "monitor/event.h"
 #include "monitor/exit.h"
 #include "monitor/log.h"
 #include "tests/monitor/fake_guest.h"
@@ -351,6 +352,24 @@ static void a_cpu_that_does_not_allow_it_is_taken_too(void **state)
 	assert_false(this_cpu()->step_mtf);
 }
 
+static void that_all_cpus_are_inside_is_recorded_once(void **state)
+{
+	struct rw_event e[2];
+
+	(void)state;
+	machine_init();
+	machine.cpus = 2;
+	machine_prepare();
+	assert_int_equal(machine_launch(0), RW_OK);
+	assert_int_equal(machine_enter(1), RW_OK);
+	assert_int_equal(event_fetch(0, e, 2), 0);
+	machine_use(0);
+	machine_first_exit();
+	assert_int_equal(event_fetch(0, e, 2), 1);
+	assert_int_equal(e[0].kind, RW_EVENT_ENABLED);
+	assert_int_equal(e[0].detail[0], 2);
+}
+
 static void a_trap_flag_exit_after_the_self_test_is_refused(void **state)
 {
 	(void)state;
@@ -389,6 +408,7 @@ int main(void)
 		cmocka_unit_test(the_monitor_trap_flag_is_used_where_it_fires),
 		cmocka_unit_test(where_it_never_fires_it_is_not_used),
 		cmocka_unit_test(a_cpu_that_does_not_allow_it_is_taken_too),
+		cmocka_unit_test(that_all_cpus_are_inside_is_recorded_once),
 		cmocka_unit_test(
 			a_trap_flag_exit_after_the_self_test_is_refused),
 	};

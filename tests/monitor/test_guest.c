@@ -170,6 +170,23 @@ static void a_read_crosses_pages_that_lie_apart(void **state)
 	assert_int_equal(to[RW_PAGE_SIZE + 31], GUARD);
 }
 
+static void a_read_ends_where_it_was_told(void **state)
+{
+	uint8_t to[17];
+
+	(void)state;
+	start();
+	kernel_map(cr3, LINEAR, FRAME, 1, 0);
+	for (uint64_t n = 1; n < 16; n++) {
+		memset(to, GUARD, sizeof(to));
+		assert_int_equal(guest_read(this_cpu(), cr3,
+					    gva(LINEAR + 0xff0), to, n),
+				 RW_OK);
+		assert_memory_equal(to, physical(FRAME + 0xff0), n);
+		assert_int_equal(to[n], GUARD);
+	}
+}
+
 static void a_read_of_nothing_looks_at_nothing(void **state)
 {
 	uint8_t to = GUARD;
@@ -253,6 +270,7 @@ int main(void)
 			a_large_bit_in_the_top_table_leads_nowhere_else),
 		cmocka_unit_test(tables_are_read_from_ram_of_the_guest_alone),
 		cmocka_unit_test(a_read_crosses_pages_that_lie_apart),
+		cmocka_unit_test(a_read_ends_where_it_was_told),
 		cmocka_unit_test(a_read_of_nothing_looks_at_nothing),
 		cmocka_unit_test(a_read_that_runs_off_the_mapping_fails),
 		cmocka_unit_test(

@@ -331,6 +331,27 @@ static void a_dump_is_the_same_in_pieces_of_any_size(void **state)
 	assert_memory_equal(dump, whole, size);
 }
 
+static void a_dump_has_the_panics_between_header_and_log(void **state)
+{
+	struct rw_dump_header h;
+	struct rw_panic p;
+	uint64_t size;
+
+	(void)state;
+	start();
+	machine_use(1);
+	assert_panics("the reason", panic("the reason"));
+	machine_use(0);
+	size = read_dump(RW_PAGE_SIZE);
+	memcpy(&h, dump, sizeof(h));
+	memcpy(&p, dump + sizeof(h), sizeof(p));
+	assert_int_equal(h.panics, 1);
+	assert_int_equal(p.cpu, 1);
+	assert_string_equal(p.message, "the reason");
+	assert_int_equal(size, sizeof(h) + sizeof(p) + h.log_size);
+	assert_int_equal(dump[sizeof(h) + sizeof(p)], log_byte(0));
+}
+
 static void behind_its_end_a_dump_is_empty(void **state)
 {
 	(void)state;
@@ -372,6 +393,7 @@ int main(void)
 			there_is_no_status_of_a_cpu_that_was_not_taken),
 		cmocka_unit_test(events_come_by_the_page),
 		cmocka_unit_test(a_dump_is_the_same_in_pieces_of_any_size),
+		cmocka_unit_test(a_dump_has_the_panics_between_header_and_log),
 		cmocka_unit_test(behind_its_end_a_dump_is_empty),
 		cmocka_unit_test(a_policy_that_locks_keeps_every_cpu_inside),
 	};

@@ -89,6 +89,10 @@ static void the_way_out_is_mapped_on_both_sides(void **state)
 
 	(void)state;
 	start();
+	for (uint64_t i = 0; i < 512; i++) {
+		((uint64_t *)physical(*fake_vmcs(GUEST_CR3)))[i] |= i << 52;
+		((uint64_t *)physical(machine.boot.cr3))[i] |= i << 53;
+	}
 	leaves();
 	table = physical(fake->left.transition);
 	kernel = physical(fake->left.cr3);

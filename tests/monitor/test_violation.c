@@ -284,6 +284,7 @@ static void assert_no_poke(const struct store *s)
 static void what_does_not_look_like_text_poke_is_refused(void **state)
 {
 	struct store s = poke();
+	struct vm_exit x;
 
 	(void)state;
 	enforce_but_text_poke();
@@ -301,6 +302,13 @@ static void what_does_not_look_like_text_poke_is_refused(void **state)
 	*fake_vmcs(GUEST_RIP) = KERNEL_TEXT - 1;
 	assert_no_poke(&s);
 	*fake_vmcs(GUEST_RIP) = rip;
+
+	x = violation_exit(AT, 0, EPT_W);
+	x.qualification &= ~EPT_QUAL_GLA_VALID; /* by whatever alias */
+	fake->tsc += 1ULL << 32;
+	machine_exit(&x);
+	assert_true(this_cpu()->step.active);
+	assert_no_poke(&s);
 
 	*fake_vmcs(GUEST_SS_ACCESS_RIGHTS) |= 3 << 5;
 	*fake_vmcs(GUEST_CS_ACCESS_RIGHTS) |= 3 << 5;

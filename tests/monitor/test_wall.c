@@ -47,6 +47,16 @@ static void memory_is_mapped_one_to_one_up_to_its_end(void **state)
 	assert_int_equal(wall_rights(gpa(HIGH_RAM_END)), 0);
 }
 
+static void devices_below_4_gib_are_mapped_whatever_memory_there_is(void **s)
+{
+	(void)s;
+	machine_init();
+	machine.boot.ram_count = 2; /* less than 1 GiB */
+	machine_start();
+	assert_int_equal(query(0xfee00000).permissions, EPT_RWX);
+	assert_int_equal(wall_rights(gpa(4 * RW_SIZE_1G)), 0);
+}
+
 /* As fake_cpu.c sets the MTRRs. */
 static void memory_has_the_types_of_the_mtrrs(void **state)
 {
@@ -235,6 +245,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_mapped_one_to_one_up_to_its_end),
+		cmocka_unit_test(
+			devices_below_4_gib_are_mapped_whatever_memory_there_is),
 		cmocka_unit_test(memory_has_the_types_of_the_mtrrs),
 		cmocka_unit_test(pages_are_as_large_as_they_can_be),
 		cmocka_unit_test(ram_is_what_the_boot_information_says),
