@@ -69,12 +69,22 @@ bool inject_again(void)
 	return true;
 }
 
+/* Outside 64-bit mode RIP wraps at 4 GiB; VM entry refuses one beyond. */
+static bool in_64_bit_mode(void)
+{
+	return (vmcs_read64(GUEST_EFER) & EFER_LMA) &&
+	       (vmcs_read32(GUEST_CS_ACCESS_RIGHTS) & BIT(13));
+}
+
 void skip_instruction(void)
 {
 	uint32_t blocking = vmcs_read32(GUEST_INTERRUPTIBILITY);
+	uint64_t old = vmcs_read(GUEST_RIP);
+	uint64_t rip = old + vmcs_read32(EXIT_INSTRUCTION_LENGTH);
 
-	vmcs_write(GUEST_RIP, vmcs_read(GUEST_RIP) +
-				      vmcs_read32(EXIT_INSTRUCTION_LENGTH));
+	if (__builtin_expect((old ^ rip) >> 32 != 0, 0) && !in_64_bit_mode())
+		rip = (uint32_t)rip;
+	vmcs_write(GUEST_RIP, rip);
 	if (blocking & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
 		vmcs_write32(GUEST_INTERRUPTIBILITY,
 			     blocking & ~(uint32_t)(BLOCKING_BY_STI |

@@ -58,7 +58,7 @@ static bool possible(void)
 
 void nmi_deliver(struct pcpu *cpu)
 {
-	if (owed(cpu) && possible()) {
+	if (owed(cpu) && !cpu->step.active && possible()) {
 		__atomic_store_n(&cpu->nmi_pending, false, __ATOMIC_RELAXED);
 		vmcs_write32(ENTRY_INTERRUPTION_INFO,
 			     INTR_VALID | INTR_TYPE_NMI | VECTOR_NMI);
