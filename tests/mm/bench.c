@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replays a trace of allocations against one allocator, to be counted by
+ * Replays a trace of allocations against one allocator. The figures, in
+ * instructions per operation while there are 100,000 blocks, are printed by
  *
- *   valgrind --tool=callgrind --callgrind-out-file=/dev/null \
- *            --toggle-collect=ALLOC --toggle-collect=FREE BENCH TRACE SHAPE N
+ *   tests/mm/figures [-o json] [--all] [--alone] BUILD
  *
- * where ALLOC and FREE are the functions measured: buddy_alloc and buddy_free,
- * slab_alloc and slab_free, malloc and free. Run it with N = 1000000 and with
- * N = 0: the difference of "Collected", divided by N, is the instructions of one
- * operation while there are 100,000 blocks.
+ * where BUILD is a build folder without sanitizers; it builds what it needs.
+ * With -o json this is one object, keys never renamed:
+ *
+ *   buddy.mixed_100k.instructions	blocks of 4 KiB to 2 MiB, "mixed steady"
+ *   slab.100k.instructions		objects of 16 to 2048 B, "objects steady"
+ *
+ * and, unless --alone, each with .glibc, .jemalloc and .mimalloc before
+ * .instructions: the same trace, counted the same way. --all adds the other
+ * traces. A minute; the counts repeat to the instruction.
+ *
+ * How it counts: callgrind, with --toggle-collect on the functions measured
+ * (buddy_alloc and buddy_free, slab_alloc and slab_free, malloc and free), once
+ * with N operations and once with none; the difference, divided by N.
  *
  * The trace comes from a fixed seed: 100,000 blocks are allocated, then N
  * operations either free some and allocate as many ("steady"), or do so with
