@@ -16,6 +16,9 @@
 #include "monitor/wall.h"
 #include "policy/policy.h"
 
+#define CPUID_1_EDX_DS BIT(21)
+#define CPUID_7_EBX_PT BIT(25)
+
 static struct rw_boot boot;
 static struct spinlock lock;
 static bool ready;
@@ -106,6 +109,17 @@ enum rw_error enter_prepare(const struct rw_boot *from, uint32_t index,
 	return error;
 }
 
+/* What stores past the wall must be off: inside it cannot be switched off. */
+static bool tracing(void)
+{
+	if ((cpuid(7, 0).ebx & CPUID_7_EBX_PT) &&
+	    (rdmsr(IA32_RTIT_CTL) & RTIT_CTL_TRACE_EN))
+		return true;
+	return (cpuid(1, 0).edx & CPUID_1_EDX_DS) &&
+	       !(rdmsr(IA32_MISC_ENABLE) & MISC_ENABLE_NO_PEBS) &&
+	       rdmsr(IA32_PEBS_ENABLE);
+}
+
 static enum rw_error read_capabilities(struct vmx_capabilities *c)
 {
 	if (!(cpuid(1, 0).ecx & BIT(5)))
@@ -114,6 +128,8 @@ static enum rw_error read_capabilities(struct vmx_capabilities *c)
 		return RW_E_VTX_LOCKED;
 	if (read_cr4() & CR4_LA57)
 		return RW_E_LA57;
+	if (tracing())
+		return RW_E_TRACING;
 	c->basic = rdmsr(IA32_VMX_BASIC);
 	if (!(c->basic & VMX_BASIC_TRUE_CONTROLS))
 		return RW_E_CAPABILITY;
@@ -287,7 +303,7 @@ static void write_controls(struct pcpu *cpu, const struct vmx_controls *v,
 	vmcs_write64(EPT_POINTER, ept_pointer(wall_ept()));
 	vmcs_write16(VPID, 1);
 	if (v->proc2 & PROC2_XSAVES)
-		vmcs_write64(XSS_EXITING_BITMAP, 0);
+		vmcs_write64(XSS_EXITING_BITMAP, XSS_PT);
 }
 
 enum rw_error enter_vmcs(struct pcpu *cpu, const struct rw_crossing *x,

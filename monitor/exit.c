@@ -119,6 +119,14 @@ static void exit_undefined(struct pcpu *cpu)
 	inject_ud();
 }
 
+/* XSAVES or XRSTORS of Processor Trace's state would reach its MSRs. */
+static void exit_trace_state(struct pcpu *cpu)
+{
+	event_register(cpu, IA32_RTIT_CTL,
+		       cpu->regs->rdx << 32 | (uint32_t)cpu->regs->rax);
+	inject_gp();
+}
+
 /* The host resets as it would have without Ringwall. */
 static void exit_triple_fault(struct pcpu *cpu)
 {
@@ -159,6 +167,7 @@ static handler_fn *const handlers[RW_EXIT_REASONS + 1] = {
 	[EXIT_INVVPID] = exit_undefined,
 	[EXIT_XSETBV] = exit_xsetbv,
 	[EXIT_VMFUNC] = exit_undefined,
+	[EXIT_XSAVES ... EXIT_XRSTORS] = exit_trace_state,
 };
 
 static void dispatch(struct pcpu *cpu, uint32_t reason)

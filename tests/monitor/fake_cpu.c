@@ -145,7 +145,7 @@ struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 		if (subleaf)
 			break;
 		return (struct cpuid_regs){
-			0, 0x219c91a9,
+			0, fake->features7_ebx,
 			(m->features7 & ~(uint32_t)CPUID_OSPKE) | ospke, 0
 		};
 	case 0xd:
@@ -539,6 +539,7 @@ static void init_msrs(const struct fake_model *model)
 		{ IA32_SYSENTER_CS, 0x10 },
 		{ IA32_SYSENTER_ESP, 0xfffffe0000002000 },
 		{ IA32_SYSENTER_EIP, 0xffffffff81a01a00 },
+		{ IA32_MISC_ENABLE, 0x851889 },
 		{ IA32_DEBUGCTL, 0 },
 		{ IA32_PAT, 0x407050600070106 },
 		{ 0x2ff, 0xc06 },
@@ -580,6 +581,7 @@ void fake_cpu_init(struct fake_cpu *cpu, uint32_t index,
 	*cpu = (struct fake_cpu){
 		.model = model,
 		.index = index,
+		.features7_ebx = 0x219c91a9,
 		.cr0 = 0x80050033,
 		.cr3 = 0x2000000,
 		.cr4 = 0x3506f0 & model->vmx[9],

@@ -65,6 +65,7 @@ struct fake_cpu {
 	const struct fake_model *model;
 	uint32_t index;
 
+	uint32_t features7_ebx; /* CPUID.7.0:EBX */
 	uint64_t cr0, cr2, cr3, cr4, dr6, dr7, xcr0, tsc;
 	uint16_t es, cs, ss, ds, fs, gs, ldtr, tr;
 	struct table_register gdtr, idtr;

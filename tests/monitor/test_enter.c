@@ -180,6 +180,29 @@ static void vmx_in_the_hands_of_another_is_refused_as_such(void **state)
 	assert_refused(RW_E_VMX_IN_USE);
 }
 
+/* It could not be switched off any more: its MSRs are denied to the guest. */
+static void a_cpu_that_is_being_traced_is_refused_as_such(void **state)
+{
+	(void)state;
+	prepare();
+	fake_msr_set(IA32_RTIT_CTL, 0x2501); /* on */
+	fake->features7_ebx |= BIT(25);
+	assert_refused(RW_E_TRACING);
+	*fake_msr(IA32_RTIT_CTL) &= ~1ULL;
+	assert_int_equal(machine_enter(0), RW_OK);
+}
+
+static void a_cpu_that_records_for_perf_is_refused_as_such(void **state)
+{
+	(void)state;
+	prepare();
+	fake_msr_set(IA32_PEBS_ENABLE, 1);
+	*fake_msr(IA32_MISC_ENABLE) &= ~BIT(12);
+	assert_refused(RW_E_TRACING);
+	*fake_msr(IA32_PEBS_ENABLE) = 0;
+	assert_int_equal(machine_enter(0), RW_OK);
+}
+
 static void a_cpu_that_lacks_ept_is_refused_as_such(void **state)
 {
 	(void)state;
@@ -353,6 +376,9 @@ int main(void)
 		cmocka_unit_test(five_level_paging_is_refused_as_such),
 		cmocka_unit_test(
 			vmx_in_the_hands_of_another_is_refused_as_such),
+		cmocka_unit_test(a_cpu_that_is_being_traced_is_refused_as_such),
+		cmocka_unit_test(
+			a_cpu_that_records_for_perf_is_refused_as_such),
 		cmocka_unit_test(a_cpu_that_lacks_ept_is_refused_as_such),
 		cmocka_unit_test(a_vmxon_that_fails_leaves_the_host_as_it_was),
 		cmocka_unit_test(
