@@ -7,8 +7,7 @@
 #include "ept/entry.h"
 #include "ept/sync.h"
 
-#define BEHIND 0ULL	  /* generations start at 1 */
-#define PARKED UINT64_MAX /* needs nothing, holds nothing */
+#define BEHIND 0ULL /* generations start at 1 */
 
 void ept_sync_init(struct ept_sync *sync, struct ept *ept, uint64_t *seen,
 		   unsigned int cpus)
@@ -20,7 +19,7 @@ void ept_sync_init(struct ept_sync *sync, struct ept *ept, uint64_t *seen,
 		.cpus = cpus,
 	};
 	for (unsigned int cpu = 0; cpu < cpus; cpu++)
-		seen[cpu] = PARKED;
+		seen[cpu] = EPT_SYNC_PARKED;
 }
 
 uint64_t ept_discharge(struct ept_sync *sync, struct ept_obligation *owed)
@@ -58,7 +57,7 @@ bool ept_sync_reached(const struct ept_sync *sync, uint64_t generation)
 
 void ept_sync_park(struct ept_sync *sync, unsigned int cpu)
 {
-	__atomic_store_n(&sync->seen[cpu], PARKED, __ATOMIC_RELEASE);
+	__atomic_store_n(&sync->seen[cpu], EPT_SYNC_PARKED, __ATOMIC_RELEASE);
 }
 
 void ept_sync_join(struct ept_sync *sync, unsigned int cpu)

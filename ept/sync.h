@@ -26,6 +26,9 @@
 
 #include "ept/ept.h"
 
+/** In seen: needs nothing, holds nothing, and stays so until it joins. */
+#define EPT_SYNC_PARKED UINT64_MAX
+
 /*
  * Legend: L written under the EPT lock, A atomic.
  */
@@ -59,8 +62,9 @@ EPT_MUST_USE static inline bool ept_sync_behind(const struct ept_sync *sync, uns
 {
 	uint64_t generation =
 		__atomic_load_n(&sync->generation, __ATOMIC_ACQUIRE);
+	uint64_t seen = __atomic_load_n(&sync->seen[cpu], __ATOMIC_RELAXED);
 
-	if (__atomic_load_n(&sync->seen[cpu], __ATOMIC_RELAXED) == generation)
+	if (seen == generation || seen == EPT_SYNC_PARKED)
 		return false;
 	*ret = generation;
 	return true;
@@ -77,7 +81,10 @@ void ept_sync_caught_up(struct ept_sync *sync, unsigned int cpu,
 EPT_MUST_USE bool ept_sync_reached(const struct ept_sync *sync,
 				   uint64_t generation);
 
-/** This CPU leaves: it uses no table until it joins again (offline, disabled). */
+/**
+ * This CPU leaves: it uses no table until it joins again (offline, disabled).
+ * What it has cached goes then.
+ */
 void ept_sync_park(struct ept_sync *sync, unsigned int cpu);
 
 /** This CPU joins, in root mode, before its first look at a table; it is behind. */

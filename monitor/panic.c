@@ -8,6 +8,7 @@
 #include "monitor/log.h"
 #include "monitor/vmx.h"
 #include "monitor/vmcs.h"
+#include "monitor/wall.h"
 
 #define PANIC_RECORDS 4
 #define VECTOR_NONE 0xffffffffu
@@ -86,6 +87,8 @@ stop(struct rw_panic *p, uint64_t rbp, const char *message)
 	if (n < PANIC_RECORDS)
 		record[n] = *p;
 	event_monitor_fault(cpu);
+	if (cpu->vmx)
+		wall_park(cpu); /* nobody has to wait for it */
 	halt_forever();
 }
 

@@ -8,6 +8,7 @@
 #include "monitor/exit.h"
 #include "monitor/vmcs.h"
 #include "monitor/vmx.h"
+#include "monitor/wall.h"
 
 #define RIGHTS_CODE 0x9bU /* present, accessed, execute and read */
 #define RIGHTS_DATA 0x93U
@@ -75,6 +76,7 @@ void exit_init(struct pcpu *cpu)
 	vmcs_write32(GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI);
 	cpu->nmi_pending = false;
 	cpu->state = RW_CPU_WAIT_SIPI;
+	wall_park(cpu);
 }
 
 void exit_sipi(struct pcpu *cpu)
@@ -92,5 +94,6 @@ void exit_sipi(struct pcpu *cpu)
 	vmcs_write(GUEST_CS_BASE, vector << 12);
 	vmcs_write32(GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	CHECK(!invvpid_all());
+	wall_join(cpu);
 	cpu->state = RW_CPU_INSIDE;
 }

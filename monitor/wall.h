@@ -27,7 +27,11 @@ enum rw_error wall_init(const struct rw_boot *boot);
 
 struct ept *wall_ept(void);
 
-/** This CPU takes part (stops taking part) in invalidation. */
+/**
+ * This CPU takes part (stops taking part) in invalidation. Parked, it runs
+ * nothing of the guest's until it has joined again: outside, waiting for its
+ * start-up IPI, or stopped.
+ */
 void wall_join(struct pcpu *cpu);
 void wall_park(struct pcpu *cpu);
 

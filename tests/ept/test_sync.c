@@ -143,6 +143,10 @@ static void a_parked_cpu_holds_up_nobody(void **state)
 		catch_up(cpu);
 	assert_true(ept_sync_reached(&sync, generation));
 	assert_int_equal(ept_sync_reclaim(&sync), 0);
+	/* And it stays so until it joins. */
+	assert_false(ept_sync_behind(&sync, 3, &generation));
+	ept_sync_join(&sync, 3);
+	assert_true(ept_sync_behind(&sync, 3, &generation));
 }
 
 static void a_debt_is_paid_once(void **state)

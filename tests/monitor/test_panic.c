@@ -78,6 +78,19 @@ static void fault_with(uint64_t rbp)
 	assert_panics("exception in VMX root", fault_handle(&f));
 }
 
+static void a_cpu_that_stopped_holds_up_no_policy(void **state)
+{
+	struct sample_body body = kernel_policy(1);
+
+	(void)state;
+	start();
+	machine_use(1);
+	fault_with(0);
+	machine_use(0);
+	assert_int_equal(kernel_load(&body), RW_OK);
+	assert_int_equal(kernel_status().state, RW_STATE_ARMED);
+}
+
 /* What the backtrace follows may be anything by then. */
 static void a_backtrace_never_leaves_the_cpus_stacks(void **state)
 {
@@ -215,6 +228,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fault_is_recorded_with_every_register),
+		cmocka_unit_test(a_cpu_that_stopped_holds_up_no_policy),
 		cmocka_unit_test(a_backtrace_never_leaves_the_cpus_stacks),
 		cmocka_unit_test(a_long_backtrace_is_cut),
 		cmocka_unit_test(a_check_that_fails_says_which),

@@ -153,6 +153,25 @@ static void an_nmi_owed_before_init_is_forgotten_with_it(void **state)
 	assert_false(this_cpu()->nmi_pending);
 }
 
+/* It runs nothing: whoever arms a policy meanwhile need not wait for it. */
+static void a_waiting_cpu_holds_up_no_policy(void **state)
+{
+	struct sample_body body = kernel_policy(1);
+	uint32_t before;
+
+	(void)state;
+	start();
+	init();
+	machine_use(0);
+	assert_int_equal(kernel_load(&body), RW_OK);
+	assert_int_equal(kernel_status().state, RW_STATE_ARMED);
+	machine_use(1);
+	before = fake->invept_all;
+	sipi(VECTOR);
+	assert_int_equal(fake->invept_all, before + 1);
+	assert_false(guest_can(TEXT_PHYS, EPT_W));
+}
+
 static struct store pending;
 
 static void init_instead_of_the_trap(const struct store *s)
@@ -201,6 +220,7 @@ int main(void)
 		cmocka_unit_test(init_leaves_the_cache_as_it_is),
 		cmocka_unit_test(a_reset_cpu_is_still_behind_the_wall),
 		cmocka_unit_test(an_nmi_owed_before_init_is_forgotten_with_it),
+		cmocka_unit_test(a_waiting_cpu_holds_up_no_policy),
 		cmocka_unit_test(init_ends_a_step_and_nothing_is_written),
 		cmocka_unit_test(the_status_counts_a_waiting_cpu_as_inside),
 	};
