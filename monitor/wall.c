@@ -18,6 +18,10 @@
 #define MTRR_FIXED_SUPPORTED BIT(8)
 #define INVEPT_ALL 2
 #define FIRST_4G (4 * RW_SIZE_1G)
+#define CPUID_7_ECX_TME BIT(13)
+#define IA32_TME_ACTIVATE 0x982
+#define TME_LOCKED_ON 3U
+#define TME_KEY_BITS(activate) ((activate) >> 32 & 0xf)
 
 static struct ept ept;
 struct ept_sync wall_sync;
@@ -72,6 +76,22 @@ static void read_mtrrs(void)
 	if (cap & MTRR_FIXED_SUPPORTED)
 		for (uint32_t i = 0; i < MTRR_FIXED_COUNT; i++)
 			mtrr.fixed[i] = rdmsr(fixed[i]);
+}
+
+/*
+ * Where memory encryption has several keys, the upper bits of an address choose
+ * one, and a page has more addresses than the one that the tree keeps.
+ */
+static unsigned int address_width(void)
+{
+	unsigned int width = cpuid(0x80000008, 0).eax & 0xff;
+	uint64_t tme = cpuid(7, 0).ecx & CPUID_7_ECX_TME ?
+			       rdmsr(IA32_TME_ACTIVATE) :
+			       0;
+
+	return (tme & TME_LOCKED_ON) == TME_LOCKED_ON ?
+		       width - (unsigned int)TME_KEY_BITS(tme) :
+		       width;
 }
 
 static bool take_ram(const struct rw_boot *boot)
@@ -134,7 +154,7 @@ enum rw_error wall_init(const struct rw_boot *boot)
 	read_mtrrs();
 	error = ept_init(&ept,
 			 ept_features_from_cap(rdmsr(IA32_VMX_EPT_VPID_CAP)),
-			 cpuid(0x80000008, 0).eax & 0xff, &ops, NULL);
+			 address_width(), &ops, NULL);
 	if (error)
 		return to_rw(error);
 	ept_sync_init(&wall_sync, &ept, seen, CONFIG_RINGWALL_MAX_CPUS);

@@ -202,6 +202,37 @@ static void filling_never_opens_what_is_the_monitors(void **state)
 	assert_int_equal(wall_fill(gpa(UINT64_MAX)), RW_E_ADDRESS);
 }
 
+/* SDM Vol. 4, IA32_TME_ACTIVATE: bits 35:32 are how many choose a key. */
+static void a_page_has_no_second_address_by_a_key_of_memory_encryption(void **s)
+{
+	struct fake_model model = fake_models[MODEL_corei7_icelake_u];
+
+	(void)s;
+	machine_init();
+	machine_prepare();
+	model.features7 |= BIT(13);
+	fake->model = &model;
+	fake_msr_set(0x982, 0x600000003);
+	assert_int_equal(machine_enter(0), RW_OK);
+	assert_int_equal(wall_fill(gpa((1ULL << (FAKE_WIDTH - 6)) + BAR)),
+			 RW_E_ADDRESS);
+	assert_int_equal(wall_fill(gpa(BAR)), RW_OK);
+}
+
+static void without_keys_every_address_is_memory(void **state)
+{
+	struct fake_model model = fake_models[MODEL_corei7_icelake_u];
+
+	(void)state;
+	machine_init();
+	machine_prepare();
+	model.features7 |= BIT(13);
+	fake->model = &model;
+	fake_msr_set(0x982, 0x600000001); /* locked, and off */
+	assert_int_equal(machine_enter(0), RW_OK);
+	assert_int_equal(wall_fill(gpa((1ULL << FAKE_WIDTH) - 1)), RW_OK);
+}
+
 /* Old tables go back once nobody can walk them any more. */
 static void changes_back_and_forth_keep_no_memory(void **state)
 {
@@ -258,6 +289,9 @@ int main(void)
 		cmocka_unit_test(without_memory_for_tables_nothing_changes),
 		cmocka_unit_test(filling_twice_is_filling_once),
 		cmocka_unit_test(filling_never_opens_what_is_the_monitors),
+		cmocka_unit_test(
+			a_page_has_no_second_address_by_a_key_of_memory_encryption),
+		cmocka_unit_test(without_keys_every_address_is_memory),
 		cmocka_unit_test(changes_back_and_forth_keep_no_memory),
 		cmocka_unit_test(the_status_counts_tables_and_leaves),
 	};
