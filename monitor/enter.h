@@ -16,7 +16,7 @@
  * First step of a CPU: checks the boot information and sets the monitor up
  * (first CPU only), then makes the CPU's block.
  */
-enum rw_error enter_prepare(const struct rw_boot *boot, uint32_t cpu,
+enum rw_error enter_prepare(const struct rw_boot *from, uint32_t index,
 			    struct pcpu **ret);
 
 /**

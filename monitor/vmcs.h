@@ -11,7 +11,7 @@
 #include "monitor/panic.h"
 
 enum vmcs_field {
-#define VMCS_FIELD(width, name, encoding) name = encoding,
+#define VMCS_FIELD(width, name, encoding) name = (encoding),
 #include "monitor/vmcs.def"
 #undef VMCS_FIELD
 };

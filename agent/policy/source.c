@@ -210,6 +210,7 @@ static bool read_mapping(struct reader *reader, const yaml_node_t *node,
 
 	if (node->type != YAML_MAPPING_NODE)
 		return wrong(reader, node, "", "must be a mapping");
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	memset(ret_nodes, 0, MAX_KEYS * sizeof(*ret_nodes));
 	for (pair = node->data.mapping.pairs.start;
 	     pair < node->data.mapping.pairs.top; pair++) {

@@ -6,7 +6,7 @@
 #include <ringwall/types.h>
 
 enum rw_error {
-#define RW_ERROR(name, number, exit_code, text) RW_##name = number,
+#define RW_ERROR(name, number, exit_code, text) RW_##name = (number),
 #include <ringwall/error.def>
 #undef RW_ERROR
 };

@@ -26,7 +26,7 @@
 	X(MONITOR_FAULT, 34, "RW3003", "monitor fault, CPU stopped")
 
 enum rw_event_kind {
-#define X(name, number, code, text) RW_EVENT_##name = number,
+#define X(name, number, code, text) RW_EVENT_##name = (number),
 	RW_EVENT_KINDS(X)
 #undef X
 };

@@ -3,65 +3,18 @@
 
 import argparse
 import fnmatch
-import re
-import subprocess
 import sys
 import time
 import traceback
 import unittest
-import xml.etree.ElementTree as xml
 from concurrent.futures import ThreadPoolExecutor
 
-from testbed import machine, scenario
-
-JOBS = 2  # at a time: Bochs takes a core, and more memory than a compiler
-TAIL = 25  # lines of a failed case that are shown
+from testbed import machine, scenario, static
+from testbed.steps import JOBS, TAIL, Count, build, ctest
 
 MODULES = ("driver/ringwall.ko", "tests/attack/attack.ko")
 PROGRAMS = ("agent/ringwall", "agent/ringwalld", "monitor/monitor.elf",
             "monitor/monitor-testing.elf")
-
-
-class Count:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def add(self, name, passed, failures, detail=()):
-        """failures: sentences. detail: lines shown when there are any."""
-        self.passed += passed
-        self.failed += len(failures)
-        print(f"{'FAIL' if failures else 'ok  '} {name}" + (f" ({passed})" if passed > 1 else ""))
-        for failure in failures:
-            print(f"     not true: {failure}")
-        if failures:
-            for line in detail:
-                print(f"     | {line}")
-        sys.stdout.flush()
-
-
-def quiet(name, *command):
-    """Runs a step whose output matters only when it fails."""
-    log = machine.BUILD / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w") as out:
-        done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT,
-                              stdin=subprocess.DEVNULL)
-    return done.returncode == 0, log.read_text(errors="replace").splitlines()
-
-
-def build(count, folder, name, *options, targets=(), quietly=False):
-    """Configures and builds the project (or only targets) in folder; counts as one
-    test, and says so unless quietly and good."""
-    start = time.monotonic()
-    good, lines = quiet(f"{name}-configure", "cmake", "-S", machine.TOP, "-B", folder,
-                        "-G", "Ninja", *options)
-    if good:
-        good, lines = quiet(f"{name}-build", "ninja", "-C", folder, f"-j{JOBS}", *targets)
-    if good and quietly:
-        return True
-    count.add(f"{name} in {time.monotonic() - start:.0f} s", 1 if good else 0,
-              [] if good else ["it builds without an error or a warning"], lines[-TAIL:])
-    return good
 
 
 def product(count, kernel="stock", quietly=False):
@@ -70,28 +23,6 @@ def product(count, kernel="stock", quietly=False):
     return build(count, machine.product(kernel), f"product-{kernel}",
                  f"-DRINGWALL_KDIR={machine.BUILD}/kernel/{kernel}/headers",
                  targets=targets, quietly=quietly)
-
-
-def ctest(count, folder, label):
-    """Runs the tests of one label; a CMocka program counts with each of its cases."""
-    report = folder / f"ctest-{label}.xml"
-    report.unlink(missing_ok=True)
-    _, lines = quiet(f"ctest-{label}", "ctest", "--test-dir", folder, "-L", f"^{label}$",
-                     f"-j{JOBS}", "--output-junit", report, "--no-tests=error",
-                     "--test-output-size-passed", "1000000")
-    if not report.exists():
-        count.add(f"{label} tests", 0, ["ctest finds tests to run"], lines[-TAIL:])
-        return
-    for test in xml.parse(report).getroot().iter("testcase"):
-        output = test.findtext("system-out") or ""
-        cases = sum(map(int, re.findall(r"\[  PASSED  \] (\d+) test", output))) or 1
-        broken = re.findall(r"\[  FAILED  \] (?!\d+ test)(.+)", output)
-        if test.get("status") == "run":
-            count.add(f"{label} {test.get('name')}", cases, [])
-        else:
-            count.add(f"{label} {test.get('name')}", 0,
-                      list(dict.fromkeys(broken)) or ["it ends well"],
-                      output.splitlines()[-TAIL:])
 
 
 def own(count):
@@ -116,23 +47,6 @@ def fuzz(count):
     folder = machine.BUILD / "fuzz"
     if build(count, folder, "fuzzers", "-DRINGWALL_SANITIZE=ON", "-DCMAKE_C_COMPILER=clang"):
         ctest(count, folder, "fuzz")
-
-
-# Wrong here: the ends of a linker section are two objects to cppcheck, a struct
-# that a function fills first is uninitialized; and it does not know jansson's loop.
-CPPCHECK = ("--inline-suppr", "--suppress=missingInclude", "--suppress=comparePointers",
-            "--suppress=ctuuninitvar", "--suppress=unknownMacro")
-
-
-def static(count):
-    """Both compilers without a warning, and cppcheck without a finding."""
-    build(count, machine.BUILD / "clang", "clang", "-DCMAKE_C_COMPILER=clang")
-    folders = [machine.TOP / n for n in ("ept", "policy", "monitor", "agent", "driver")]
-    good, lines = quiet("cppcheck", "cppcheck", "-q", "--error-exitcode=1", "--std=c11",
-                        "--enable=warning,portability", *CPPCHECK, f"-I{machine.TOP}",
-                        f"-I{machine.TOP}/include", *folders)
-    count.add("static cppcheck", 1 if good else 0,
-              [] if good else ["cppcheck has nothing to say"], lines[-TAIL:])
 
 
 def one_case(case):
@@ -173,7 +87,7 @@ def select(cases, patterns):
         for p in patterns)]
 
 
-GROUPS = {"unit": unit, "fuzz": fuzz, "static": static}
+GROUPS = {"unit": unit, "fuzz": fuzz, "static": static.run}
 
 
 def main():
