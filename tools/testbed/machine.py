@@ -148,9 +148,14 @@ def boot_sector():
     return built("boot.bin", HERE / "boot.asm", "nasm", "-f", "bin")
 
 
-def snapshot_library():
-    return built("snapshot.so", HERE / "snapshot.c",
+def bochs_library():
+    return built("bochs.so", HERE / "bochs.c",
                  "gcc", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC")
+
+
+def guest_program(name):
+    return built(name, GUEST / f"{name}.c", "gcc", "-O2", "-Wall", "-Wextra", "-static",
+                 f"-I{TOP}/include")
 
 
 def kernel_module(kernel, name):
@@ -160,8 +165,8 @@ def kernel_module(kernel, name):
 
 
 def guest_files(kernel):
-    port = built("port", GUEST / "port.c", "gcc", "-O2", "-Wall", "-Wextra", "-static")
-    files = {"init": GUEST / "init", "bin/busybox": "/bin/busybox", "bin/port": port}
+    files = {"init": GUEST / "init", "bin/busybox": "/bin/busybox",
+             "bin/port": guest_program("port")}
     for name in ("8390", "ne2k-pci"):
         if module := kernel_module(kernel, name):
             files[f"modules/{name}.ko"] = module
@@ -211,7 +216,9 @@ class Emulator:
         """Puts a name to an end the guest did not choose."""
         if self.result.reason:
             return
-        self.result.reason = "the emulator ended without a word"
+        code = self.process.returncode
+        self.result.reason = (f"the emulator died of signal {-code}" if code < 0 else
+                              f"the emulator ended with status {code} and no word")
         log = "\n".join(self.result.log())
         if "Kernel panic" in self.result.serial():
             self.result.reason = "kernel panic"
@@ -219,6 +226,8 @@ class Emulator:
             self.result.reason = "the guest reset itself"
         elif "3rd (" in log:
             self.result.reason = "triple fault"
+        elif found := re.search(r">>PANIC<< (.+)", log):
+            self.result.reason = f"the emulator gave up: {found[1]}"
 
 
 def bochs(folder, script, arguments, show=None):
@@ -227,7 +236,7 @@ def bochs(folder, script, arguments, show=None):
     process = subprocess.Popen(
         ["bochs-bin", "-q", *arguments], cwd=folder, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, "LD_PRELOAD": str(snapshot_library()), "BOCHS_SCRIPT": "script"})
+        env={**os.environ, "LD_PRELOAD": str(bochs_library()), "BOCHS_SCRIPT": "script"})
     return Emulator(process, folder, show, WALL_SECONDS).wait()
 
 
@@ -256,7 +265,7 @@ def snapshot(config):
               initramfs(guest_files(config.kernel)), Path("/usr/bin/bochs-bin").read_bytes(),
               (BUILD / "kernel" / config.kernel / "vmlinuz").read_bytes()]
     inputs += [(HERE / name).read_bytes() for name in
-               ("boot.asm", "kernel.py", "disk.py", "snapshot.c")]
+               ("boot.asm", "kernel.py", "disk.py", "bochs.c")]
     name = str(config)
     store = BUILD / "snapshots"
     store.mkdir(parents=True, exist_ok=True)

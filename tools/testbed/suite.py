@@ -63,10 +63,12 @@ def tail(outcome):
     if not outcome.folder:
         return []
     lines = [f"logs: {outcome.folder}"]
-    for name in ("output.txt", "serial.txt"):
+    for name in ("output.txt", "serial.txt", "bochs.log"):
         path = outcome.folder / name
         if path.exists():
-            lines += [f"-- {name}", *path.read_text(errors="replace").splitlines()[-TAIL:]]
+            text = [line for line in path.read_text(errors="replace").splitlines()
+                    if not any(word in line for word in LOADER_CHATTER)]
+            lines += [f"-- {name}", *text[-TAIL:]]
     return lines
 
 

@@ -3,7 +3,8 @@
  * Drives the prompt of Bochs's debugger from a script, and adds to it what
  * Debian's headless Bochs lacks: saving the machine, and a limit in ticks that
  * holds with several CPUs too (the debugger's own time breakpoint does not).
- * Preloaded, it stands in for readline().
+ * Preloaded, it stands in for readline(), and for bind() where the screen nobody
+ * looks at wants a port.
  *
  * BOCHS_SCRIPT names the script. A line is handed to the debugger each time Bochs
  * stops, except
@@ -14,6 +15,7 @@
  * every run, so that a kernel that draws its own slide draws the same one again.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +39,11 @@ typedef int register_timer_fn(void *system, void *owner, void (*expired)(void *)
 typedef void deactivate_timer_fn(void *system, unsigned int timer);
 typedef bool unregister_timer_fn(void *system, unsigned int timer);
 typedef void exit_fn(int code);
+
+#define RFB_PORT_FIRST 5900
+#define RFB_PORT_LAST 5949
+
+typedef int bind_fn(int fd, const struct sockaddr *address, socklen_t length);
 
 static int limit_timer = -1;
 static uint64_t limit_ticks;
@@ -64,6 +71,28 @@ static void *symbol(const char *name)
 		exit(1);
 	}
 	return found;
+}
+
+/*
+ * The RFB screen takes the first of its ports that it can bind, for all the world
+ * to see, and ends Bochs when another Bochs listens on it a moment earlier. Any
+ * free port of this host alone does.
+ */
+int bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+	bind_fn *next = (bind_fn *)dlsym(RTLD_NEXT, "bind");
+	struct sockaddr_in own;
+	in_port_t port;
+
+	if (address->sa_family != AF_INET || length != sizeof(own))
+		return next(fd, address, length);
+	memcpy(&own, address, sizeof(own));
+	port = ntohs(own.sin_port);
+	if (port >= RFB_PORT_FIRST && port <= RFB_PORT_LAST) {
+		own.sin_port = 0;
+		own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	}
+	return next(fd, (const struct sockaddr *)&own, length);
 }
 
 static void limit_reached(void *owner)
