@@ -166,11 +166,17 @@ static enum rw_error vmx_on(struct pcpu *cpu, const struct vmx_capabilities *c)
 	return RW_OK;
 }
 
+/* Entry 0 is void in the GDT; in an LDT it is a segment as any other. */
+static bool null(uint16_t selector)
+{
+	return !(selector & ~3);
+}
+
 static uint32_t access_rights(uint16_t selector)
 {
 	uint64_t rights;
 
-	if (!lar(selector, &rights) || !(selector & ~7))
+	if (null(selector) || !lar(selector, &rights))
 		return 0x10000; /* unusable */
 	return rights >> 8 & 0xf0ff;
 }
@@ -179,7 +185,7 @@ static uint32_t segment_limit(uint16_t selector)
 {
 	uint64_t limit;
 
-	return lsl(selector, &limit) && (selector & ~7) ? (uint32_t)limit : 0;
+	return !null(selector) && lsl(selector, &limit) ? (uint32_t)limit : 0;
 }
 
 /* Base by the descriptor, SDM Vol. 3 3.4.5; wide for LDT and TSS. */
@@ -190,7 +196,7 @@ static uint64_t segment_base(uint16_t selector, uint64_t gdt, uint64_t ldt,
 					       (selector & ~7U));
 	uint64_t base;
 
-	if (!(selector & ~7) || ((selector & 4) && !ldt))
+	if (null(selector) || ((selector & 4) && !ldt))
 		return 0;
 	base = (d[0] >> 16 & 0xffffff) | (d[0] >> 56 & 0xff) << 24;
 	return wide ? base | d[1] << 32 : base;

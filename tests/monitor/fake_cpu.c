@@ -271,14 +271,35 @@ void write_dr7(uint64_t v)
 	fake->dr7 = v;
 }
 
-/* A descriptor of the GDT, or NULL; a null selector has none either. */
+/* A descriptor of the GDT or LDT, or NULL; a null selector has none either. */
 static const uint64_t *descriptor(uint16_t selector)
 {
-	const uint64_t *gdt = (const uint64_t *)fake->gdtr.base;
+	const uint64_t *table = (const uint64_t *)fake->gdtr.base;
+	uint64_t limit = fake->gdtr.limit;
 
-	if (!(selector & ~7) || (selector & 4) || selector > fake->gdtr.limit)
+	if (!(selector & ~3))
 		return NULL;
-	return &gdt[selector / 8];
+	if (selector & 4) {
+		const uint64_t *d = descriptor(fake->ldtr);
+
+		if (!d)
+			return NULL;
+		limit = *d & 0xffff;
+		table = (const uint64_t *)((*d >> 16 & 0xffffff) |
+					   (*d >> 56 & 0xff) << 24 |
+					   d[1] << 32);
+	}
+	return selector > limit ? NULL : &table[selector / 8];
+}
+
+void fake_ldt(const uint64_t *entries, uint16_t size)
+{
+	uint64_t *table = (uint64_t *)fake->gdtr.base, base = (uint64_t)entries;
+
+	fake->ldtr = FAKE_LDTR;
+	table[FAKE_LDTR / 8] = (size - 1ULL) | (base & 0xffffff) << 16 |
+			       0x82ULL << 40 | (base >> 24 & 0xff) << 56;
+	table[FAKE_LDTR / 8 + 1] = base >> 32;
 }
 
 bool lar(uint16_t selector, uint64_t *ret)

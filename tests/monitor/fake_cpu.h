@@ -100,6 +100,11 @@ extern struct fake_cpu *fake;
 void fake_cpu_init(struct fake_cpu *cpu, uint32_t index,
 		   const struct fake_model *model);
 
+#define FAKE_LDTR 0x50
+
+/** Gives the running CPU an LDT. */
+void fake_ldt(const uint64_t *entries, uint16_t size);
+
 /** A field of the VMCS, and its value, to look at or to change. */
 struct fake_field *fake_field(uint32_t field);
 uint64_t *fake_vmcs(uint32_t field);

@@ -75,6 +75,40 @@ static void its_segments_are_as_its_descriptors_say(void **state)
 	assert_int_equal(*fake_vmcs(GUEST_TR_BASE), 0xfffffe0000003000);
 }
 
+static void a_segment_of_the_ldt_is_one_in_its_first_entry_too(void **state)
+{
+	static const uint64_t ldt[2] = { 0x1240f35678000007,
+					 0x0040f30000000fff };
+
+	(void)state;
+	prepare();
+	fake_ldt(ldt, sizeof(ldt));
+	fake_cpus[0].gs = 7;
+	fake_cpus[0].fs = 0xf;
+	fake_cpus[0].es = 3; /* null, whatever its RPL */
+	assert_int_equal(machine_enter(0), RW_OK);
+	assert_int_equal(*fake_vmcs(GUEST_LDTR_SELECTOR), FAKE_LDTR);
+	assert_int_equal(*fake_vmcs(GUEST_LDTR_ACCESS_RIGHTS), 0x82);
+	assert_int_equal(*fake_vmcs(GUEST_LDTR_BASE), (uint64_t)ldt);
+	assert_int_equal(*fake_vmcs(GUEST_GS_ACCESS_RIGHTS), 0x40f3);
+	assert_int_equal(*fake_vmcs(GUEST_GS_LIMIT), 7);
+	assert_int_equal(*fake_vmcs(GUEST_FS_ACCESS_RIGHTS), 0x40f3);
+	assert_int_equal(*fake_vmcs(GUEST_FS_LIMIT), 0xfff);
+	assert_int_equal(*fake_vmcs(GUEST_ES_ACCESS_RIGHTS), 0x10000);
+}
+
+static void a_data_segment_of_the_ldt_has_the_base_it_says(void **state)
+{
+	static const uint64_t ldt[1] = { 0x1240f35678000007 };
+
+	(void)state;
+	prepare();
+	fake_ldt(ldt, sizeof(ldt));
+	fake_cpus[0].ds = 7;
+	assert_int_equal(machine_enter(0), RW_OK);
+	assert_int_equal(*fake_vmcs(GUEST_DS_BASE), 0x12567800);
+}
+
 static void the_monitor_has_a_state_of_its_own(void **state)
 {
 	struct pcpu *cpu;
@@ -367,6 +401,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_guest_is_the_host_as_it_stood),
 		cmocka_unit_test(its_segments_are_as_its_descriptors_say),
+		cmocka_unit_test(
+			a_segment_of_the_ldt_is_one_in_its_first_entry_too),
+		cmocka_unit_test(
+			a_data_segment_of_the_ldt_has_the_base_it_says),
 		cmocka_unit_test(the_monitor_has_a_state_of_its_own),
 		cmocka_unit_test(every_cpu_has_a_block_and_a_vmcs_of_its_own),
 		cmocka_unit_test(all_cpus_share_the_tree_and_the_bitmap),
