@@ -16,6 +16,8 @@
 #include "monitor/wall.h"
 #include "policy/policy.h"
 
+/* Of the host's CR4 in VMX root: what makes the monitor harder to abuse. */
+#define CR4_KEPT (CR4_MCE | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
 #define CPUID_1_EDX_DS BIT(21)
 #define CPUID_7_EBX_PT BIT(25)
 
@@ -128,6 +130,8 @@ static enum rw_error read_capabilities(struct vmx_capabilities *c)
 		return RW_E_VTX_LOCKED;
 	if (read_cr4() & CR4_LA57)
 		return RW_E_LA57;
+	if (read_cr4() & CR4_FRED)
+		return RW_E_FRED;
 	if (tracing())
 		return RW_E_TRACING;
 	c->basic = rdmsr(IA32_VMX_BASIC);
@@ -260,8 +264,7 @@ static void write_host(struct pcpu *cpu, uint64_t cr0, uint64_t cr4)
 
 	vmcs_write(HOST_CR0, (cr0 & ~CR0_TS) | CR0_NE | CR0_WP);
 	vmcs_write(HOST_CR3, memory_cr3());
-	vmcs_write(HOST_CR4, (cr4 & ~(CR4_PCIDE | CR4_CET)) | CR4_VMXE |
-				     CR4_OSFXSR | CR4_OSXMMEXCPT |
+	vmcs_write(HOST_CR4, cr4 | CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT |
 				     (xsave ? CR4_OSXSAVE : 0));
 	vmcs_write64(HOST_PAT, rdmsr(IA32_PAT));
 	vmcs_write64(HOST_EFER, rdmsr(IA32_EFER));
@@ -336,7 +339,7 @@ enum rw_error enter_vmcs(struct pcpu *cpu, const struct rw_crossing *x,
 	write_controls(cpu, &v, &c);
 	write_segments(fs_base);
 	write_guest(x, cr0, cr4);
-	write_host(cpu, cr0, cr4);
+	write_host(cpu, cr0, (cr4 & CR4_KEPT) | c.cr4_fixed0);
 	wall_join(cpu);
 	wall_before_entry(cpu);
 	CHECK(!invvpid_all());

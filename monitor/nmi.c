@@ -45,11 +45,15 @@ void nmi_exit(struct pcpu *cpu)
 	nmi_deliver(cpu);
 }
 
-/* SDM Vol. 3 27.3.1.5: what may be injected under which blocking and where. */
+/*
+ * SDM Vol. 3 27.3.1.5: what may be injected under which blocking and where.
+ * Blocking by STI is not waited out: on some CPUs the window exit comes under
+ * it, and no instruction would ever run. An NMI ends it, as without us.
+ */
 static bool possible(void)
 {
 	if (vmcs_read32(GUEST_INTERRUPTIBILITY) &
-	    (BLOCKING_BY_NMI | BLOCKING_BY_MOV_SS | BLOCKING_BY_STI))
+	    (BLOCKING_BY_NMI | BLOCKING_BY_MOV_SS))
 		return false;
 	if (vmcs_read32(GUEST_ACTIVITY) == ACTIVITY_WAIT_SIPI)
 		return false;
@@ -60,6 +64,9 @@ void nmi_deliver(struct pcpu *cpu)
 {
 	if (owed(cpu) && !cpu->step.active && possible()) {
 		__atomic_store_n(&cpu->nmi_pending, false, __ATOMIC_RELAXED);
+		vmcs_write32(GUEST_INTERRUPTIBILITY,
+			     vmcs_read32(GUEST_INTERRUPTIBILITY) &
+				     ~(uint32_t)BLOCKING_BY_STI);
 		vmcs_write32(ENTRY_INTERRUPTION_INFO,
 			     INTR_VALID | INTR_TYPE_NMI | VECTOR_NMI);
 		cpu->nmis++;

@@ -132,7 +132,10 @@ void fake_enter(void);
 /** The same as an instruction of the monitor's. */
 void fake_vmresume(void);
 
-/** Would an NMI-window exit come before the guest's next instruction? */
+/**
+ * Would an NMI-window exit come before the guest's next instruction? Blocking
+ * by STI holds it off on some CPUs, not on this one.
+ */
 bool fake_nmi_window(void);
 
 /** Starts a stretch that may end without returning; see fake_run(). */

@@ -407,6 +407,7 @@ void fake_enter(void)
 bool fake_nmi_window(void)
 {
 	return (*fake_vmcs(PROCESSOR_CONTROLS) & PROC_NMI_WINDOW) &&
-	       !(*fake_vmcs(GUEST_INTERRUPTIBILITY) & ~0x10ULL) &&
+	       !(*fake_vmcs(GUEST_INTERRUPTIBILITY) &
+		 (BLOCKING_BY_MOV_SS | BLOCKING_BY_NMI)) &&
 	       *fake_vmcs(GUEST_ACTIVITY) != ACTIVITY_WAIT_SIPI;
 }

@@ -115,6 +115,7 @@ static void the_monitor_has_a_state_of_its_own(void **state)
 
 	(void)state;
 	prepare();
+	fake_cpus[0].cr4 |= CR4_UMIP | CR4_PKE;
 	assert_int_equal(machine_enter(0), RW_OK);
 	cpu = this_cpu();
 	assert_int_equal(*fake_vmcs(HOST_CR3), machine.boot.cr3);
@@ -126,7 +127,10 @@ static void the_monitor_has_a_state_of_its_own(void **state)
 	assert_int_equal(*fake_vmcs(HOST_TR_BASE), (uint64_t)&cpu->tss);
 	assert_false(*fake_vmcs(HOST_CR0) & CR0_TS);
 	assert_true(*fake_vmcs(HOST_CR0) & CR0_WP);
-	assert_false(*fake_vmcs(HOST_CR4) & (CR4_PCIDE | CR4_CET));
+	assert_int_equal(*fake_vmcs(HOST_CR4),
+			 CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
+				 CR4_UMIP | CR4_VMXE | CR4_FSGSBASE |
+				 CR4_OSXSAVE | CR4_SMEP | CR4_SMAP);
 	assert_true(cpu->canary && !(cpu->canary & 0xff));
 	/* Faults, NMI and #MC each on a stack of their own in the block. */
 	for (int i = 0; i < 3; i++)
@@ -203,6 +207,15 @@ static void five_level_paging_is_refused_as_such(void **state)
 	fake_cpus[0].cr4 |= CR4_LA57;
 	host.cr4 = fake_cpus[0].cr4;
 	assert_refused(RW_E_LA57);
+}
+
+static void fred_is_refused_as_such(void **state)
+{
+	(void)state;
+	prepare();
+	fake_cpus[0].cr4 |= CR4_FRED;
+	host.cr4 = fake_cpus[0].cr4;
+	assert_refused(RW_E_FRED);
 }
 
 static void vmx_in_the_hands_of_another_is_refused_as_such(void **state)
@@ -412,6 +425,7 @@ int main(void)
 		cmocka_unit_test(
 			vtx_that_the_firmware_locked_off_is_refused_as_such),
 		cmocka_unit_test(five_level_paging_is_refused_as_such),
+		cmocka_unit_test(fred_is_refused_as_such),
 		cmocka_unit_test(
 			vmx_in_the_hands_of_another_is_refused_as_such),
 		cmocka_unit_test(a_cpu_that_is_being_traced_is_refused_as_such),

@@ -106,7 +106,7 @@ static void nmi_exit_behind_sti(void)
 	*fake_vmcs(GUEST_RFLAGS) |= RFLAGS_IF;
 	*fake_vmcs(GUEST_INTERRUPTIBILITY) = BLOCKING_BY_STI;
 	nmi_exit_itself();
-	assert_int_equal(fake->delivered.info, 0);
+	assert_int_equal(fake->delivered.info, NMI_INFO);
 }
 
 /* An NMI was on its way into the guest when its stack faulted. */
