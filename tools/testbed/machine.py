@@ -230,14 +230,20 @@ class Emulator:
             self.result.reason = f"the emulator gave up: {found[1]}"
 
 
-def bochs(folder, script, arguments, show=None):
-    """Runs Bochs in a folder that holds all its files."""
-    (folder / "script").write_text("\n".join(script) + "\n")
-    process = subprocess.Popen(
+def start(folder, arguments, script, **options):
+    """Starts Bochs in a folder that holds all its files; its debugger's prompt reads
+    the file script. options: of Popen."""
+    return subprocess.Popen(
         ["bochs-bin", "-q", *arguments], cwd=folder, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, "LD_PRELOAD": str(bochs_library()), "BOCHS_SCRIPT": "script"})
-    return Emulator(process, folder, show, WALL_SECONDS).wait()
+        env={**os.environ, "LD_PRELOAD": str(bochs_library()), "BOCHS_SCRIPT": script},
+        **options)
+
+
+def bochs(folder, script, arguments, show=None):
+    """Runs Bochs to its end."""
+    (folder / "script").write_text("\n".join(script) + "\n")
+    return Emulator(start(folder, arguments, "script"), folder, show, WALL_SECONDS).wait()
 
 
 def digest(*parts):
@@ -297,15 +303,22 @@ def empty(folder):
     return folder
 
 
+def restored(config, directory, folder):
+    """Puts into folder what it takes to go on from config's saved state with
+    directory as payload; the arguments for Bochs."""
+    disk.payload_disk(folder / "payload.img", payload(directory))
+    saved = snapshot(config)
+    for name in ("state", "boot.img"):
+        (folder / name).symlink_to(saved / name)
+    return ["-r", "state"]
+
+
 def run(config, directory, folder, ticks, show=None, fresh=False, debug=None):
     """Runs directory/run.sh in the guest for at most ticks, with folder for the
     logs. fresh: boot instead of restoring, for what a restored
     machine lacks. debug: commands for Bochs's debugger in place of the limit."""
-    disk.payload_disk(folder / "payload.img", payload(directory))
     script = debug or [f"limit {ticks + (BOOT_TICKS if fresh else 0)}", "c"]
     if fresh:
+        disk.payload_disk(folder / "payload.img", payload(directory))
         return boot(folder, config, script, show=show)
-    saved = snapshot(config)
-    for name in ("state", "boot.img"):
-        (folder / name).symlink_to(saved / name)
-    return bochs(folder, script, ["-r", "state"], show)
+    return bochs(folder, script, restored(config, directory, folder), show)

@@ -3,6 +3,7 @@
 
 import argparse
 import fnmatch
+import re
 import sys
 import time
 import traceback
@@ -10,7 +11,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from testbed import machine, scenario, static
-from testbed.steps import JOBS, TAIL, Count, build, ctest
+from testbed.steps import JOBS, TAIL, Count, build, ctest, quiet
 
 MODULES = ("driver/ringwall.ko", "tests/attack/attack.ko")
 PROGRAMS = ("agent/ringwall", "agent/ringwalld", "monitor/monitor.elf",
@@ -47,6 +48,31 @@ def fuzz(count):
     folder = machine.BUILD / "fuzz"
     if build(count, folder, "fuzzers", "-DRINGWALL_SANITIZE=ON", "-DCMAKE_C_COMPILER=clang"):
         ctest(count, folder, "fuzz")
+
+
+# What tools/debug must print, in this order.
+DEBUG_SHOWS = {
+    "it stops at a function of the monitor, by name": r"#0  enter_vmcs \(cpu=0x\w+, x=0x\w+",
+    "it says what called it": r"#1  0x\w+ in monitor_entry \(\) at .*monitor/entry\.S:\d+",
+    "it goes on to the next breakpoint": r"Breakpoint 2, exit_handle \(regs=0x\w+\) at .*monitor/",
+    "it shows the VMCS": r"HOST_RIP +0x\w{16} vm_exit in section \.text",
+}
+DEBUG_DOES = ("bt", "break exit_handle", "continue", "vmcs HOST_RIP")
+
+
+def debug(count):
+    """tools/debug, told what to do."""
+    words = [word for command in DEBUG_DOES for word in ("-x", command)]
+    _, lines = quiet("debug", machine.TOP / "tools/debug", "-c", "1", "-b", "enter_vmcs",
+                     *words, "dump")
+    missing, rest = [], list(lines)
+    for sentence, pattern in DEBUG_SHOWS.items():
+        found = next((i for i, text in enumerate(rest) if re.match(pattern, text)), None)
+        if found is None:
+            missing.append(sentence)
+        else:
+            rest = rest[found + 1:]
+    count.add("debug", len(DEBUG_SHOWS) - len(missing), missing, lines[-TAIL:])
 
 
 def one_case(case):
@@ -89,7 +115,7 @@ def select(cases, patterns):
         for p in patterns)]
 
 
-GROUPS = {"unit": unit, "fuzz": fuzz, "static": static.run}
+GROUPS = {"unit": unit, "fuzz": fuzz, "static": static.run, "debug": debug}
 
 
 def main():
@@ -97,7 +123,7 @@ def main():
         prog="tools/test", description="Runs Ringwall's tests; without a name, all of them.")
     parser.add_argument("-l", dest="list", action="store_true", help="list, run nothing")
     parser.add_argument("names", nargs="*", metavar="NAME",
-                        help="unit, fuzz, static, all, a scenario, or one of its cases")
+                        help="unit, fuzz, static, debug, all, a scenario, or one of its cases")
     args = parser.parse_args()
     cases = [case for s in scenario.all_scenarios() for case in s.cases()]
     if args.list:

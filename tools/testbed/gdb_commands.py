@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Commands for gdb on a monitor: `vmcs`, `failures`. Read by gdb itself."""
+
+import gdb
+
+# Where Bochs 2.7 keeps a field in the VMCS page: by its type (bits 14:13 and 11:10 of
+# the encoding) and its index (bits 9:0), 4 bytes each.
+FIRST_FIELD = 16
+FIELDS_PER_TYPE = 64
+FAILURES = ("enter_refused", "entry_failed", "exit_resume_refused", "panic")
+
+
+def field_place(encoding):
+    kind = (encoding >> 13 & 3) << 2 | encoding >> 10 & 3
+    return FIRST_FIELD + 4 * (kind * FIELDS_PER_TYPE + (encoding & 0x3ff))
+
+
+class Vmcs(gdb.Command):
+    """vmcs [CPU] [PREFIX]: the VMCS fields Ringwall uses, of the present CPU by default."""
+
+    def __init__(self):
+        super().__init__("vmcs", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        words = argument.split()
+        number = int(words.pop(0)) if words and words[0].isdigit() else \
+            gdb.selected_thread().num - 1
+        block = gdb.parse_and_eval(f"'percpu.c'::blocks[{number}]")
+        if not int(block):
+            raise gdb.GdbError(f"CPU {number} has not entered")
+        page = int(block["vmcs"])
+        for field in gdb.lookup_type("enum vmcs_field").fields():
+            if words and not field.name.startswith(words[0].upper()):
+                continue
+            size = (2, 8, 4, 8)[field.enumval >> 13 & 3]
+            memory = gdb.selected_inferior().read_memory(page + field_place(field.enumval), size)
+            value = int.from_bytes(memory.tobytes(), "little")
+            if field.name.endswith("_ACCESS_RIGHTS"):
+                value >>= 8  # as Bochs keeps them
+            symbol = gdb.execute(f"info symbol {value:#x}", to_string=True).strip()
+            known = field.name.endswith("_RIP") and " in section " in symbol
+            print(f"{field.name:32} {value:#x}" + (f" {symbol}" if known else ""))
+
+
+class Failures(gdb.Command):
+    """failures: break where a VM entry is refused, and where the monitor panics."""
+
+    def __init__(self):
+        super().__init__("failures", gdb.COMMAND_BREAKPOINTS)
+
+    def invoke(self, argument, from_tty):
+        for name in FAILURES:
+            gdb.Breakpoint(name)
+
+
+Vmcs()
+Failures()
