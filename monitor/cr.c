@@ -59,8 +59,11 @@ static bool write_guest_cr0(uint64_t value)
 	    ((value & CR0_NW) && !(value & CR0_CD)) ||
 	    (!(value & CR0_WP) && (vmcs_read(GUEST_CR4) & CR4_CET)))
 		return false;
-	if (((value ^ old) & CR0_PG) && !switch_paging(value))
-		return false;
+	if ((value ^ old) & CR0_PG) {
+		if (!switch_paging(value))
+			return false;
+		CHECK(!invvpid_all()); /* SDM Vol. 3 4.10.4.1 */
+	}
 	vmcs_write(GUEST_CR0, value | CR0_NE | CR0_ET);
 	vmcs_write(CR0_READ_SHADOW, value | CR0_ET);
 	return true;

@@ -291,10 +291,13 @@ static void write_controls(struct pcpu *cpu, const struct vmx_controls *v,
 			   const struct vmx_capabilities *c)
 {
 	vmcs_write32(PIN_BASED_CONTROLS, v->pin);
-	cpu->processor_controls = v->proc;
-	/* The first entry finds out whether the trap flag works: exit.c. */
-	vmcs_write32(PROCESSOR_CONTROLS,
-		     v->proc | (c->proc >> 32 & PROC_MONITOR_TRAP_FLAG));
+	/*
+	 * The first entry finds out whether the trap flag works: exit.c. An NMI
+	 * before that keeps it on.
+	 */
+	cpu->processor_controls =
+		v->proc | (c->proc >> 32 & PROC_MONITOR_TRAP_FLAG);
+	vmcs_write32(PROCESSOR_CONTROLS, cpu->processor_controls);
 	vmcs_write32(SECONDARY_CONTROLS, v->proc2);
 	vmcs_write32(EXIT_CONTROLS, v->exit);
 	vmcs_write32(ENTRY_CONTROLS, v->entry);

@@ -194,7 +194,8 @@ static bool self_test(struct pcpu *cpu, uint32_t reason)
 		return false;
 	cpu->step_mtf = reason == EXIT_MONITOR_TRAP_FLAG;
 	cpu->self_test = false;
-	nmi_set_controls(cpu, cpu->processor_controls);
+	nmi_set_controls(cpu, cpu->processor_controls &
+				      ~(uint32_t)PROC_MONITOR_TRAP_FLAG);
 	log_line("CPU %u inside, steps by %s", (uint64_t)cpu->index,
 		 cpu->step_mtf ? "the monitor trap flag" : "RFLAGS.TF");
 	if (percpu_all_inside(enter_boot()->cpu_count))

@@ -121,14 +121,18 @@ static void values_of_cr0_that_no_cpu_takes_fault(void **state)
 
 static void paging_goes_on_into_long_mode(void **state)
 {
+	uint32_t before;
+
 	(void)state;
 	start();
 	leave_long_mode(CR4_PAE, EFER_LME);
+	before = fake->invvpid; /* what was translated without paging */
 	mov_to_cr(0, CR0_PG | CR0_PE | CR0_NE);
 	assert_skipped(rip, 3);
 	assert_int_equal(*fake_vmcs(GUEST_EFER), EFER_LME | EFER_LMA);
 	assert_true(*fake_vmcs(ENTRY_CONTROLS) & ENTRY_IA32E_GUEST);
 	assert_true(*fake_vmcs(GUEST_CR0) & CR0_PG);
+	assert_int_equal(fake->invvpid, before + 1);
 }
 
 static void long_mode_needs_pae(void **state)

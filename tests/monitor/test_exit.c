@@ -355,6 +355,21 @@ static void the_monitor_trap_flag_is_used_where_it_fires(void **state)
 	assert_false(*fake_vmcs(PROCESSOR_CONTROLS) & PROC_MONITOR_TRAP_FLAG);
 }
 
+/* Before the CPU has found out: the flag stays on. */
+static void an_nmi_at_the_very_beginning_does_not_hide_it(void **state)
+{
+	(void)state;
+	machine_init();
+	machine.trap_flag_fires = true;
+	machine_prepare();
+	assert_int_equal(machine_launch(0), RW_OK);
+	guest_nmi();
+	assert_int_equal(fake->delivered.info, NMI_INFO);
+	machine_first_exit();
+	assert_true(this_cpu()->step_mtf);
+	assert_false(*fake_vmcs(PROCESSOR_CONTROLS) & PROC_MONITOR_TRAP_FLAG);
+}
+
 static void where_it_never_fires_it_is_not_used(void **state)
 {
 	(void)state;
@@ -430,6 +445,7 @@ int main(void)
 			a_failed_entry_stops_the_cpu_once_it_has_been_inside),
 		cmocka_unit_test(a_refused_vmresume_stops_the_cpu),
 		cmocka_unit_test(the_monitor_trap_flag_is_used_where_it_fires),
+		cmocka_unit_test(an_nmi_at_the_very_beginning_does_not_hide_it),
 		cmocka_unit_test(where_it_never_fires_it_is_not_used),
 		cmocka_unit_test(a_cpu_that_does_not_allow_it_is_taken_too),
 		cmocka_unit_test(that_all_cpus_are_inside_is_recorded_once),
