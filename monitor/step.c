@@ -18,8 +18,11 @@
 #define INVEPT_SINGLE 1
 #define ALL_EXCEPTIONS 0xffffffffU
 #define CPL_SHIFT 5
+#define BLOCKING_BY_INSTRUCTION (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)
 #define WORDS (RW_PAGE_SIZE / sizeof(uint64_t))
 #define HELD_FLAGS (RFLAGS_TF | RFLAGS_IF)
+#define SS 1 /* in struct step */
+#define RIGHTS 2
 
 /* Leads page number i of the step to its scratch copy, for this CPU only. */
 static bool shadow(struct pcpu *cpu, uint32_t i)
@@ -79,8 +82,7 @@ static void arm_trap(struct pcpu *cpu)
 
 	vmcs_write32(EXCEPTION_BITMAP, ALL_EXCEPTIONS);
 	vmcs_write32(GUEST_INTERRUPTIBILITY,
-		     (uint32_t)(s->interruptibility &
-				~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)));
+		     (uint32_t)(s->interruptibility & ~BLOCKING_BY_INSTRUCTION));
 	if (cpu->step_mtf)
 		nmi_set_controls(cpu, cpu->processor_controls |
 					      (uint32_t)PROC_MONITOR_TRAP_FLAG);
@@ -89,7 +91,22 @@ static void arm_trap(struct pcpu *cpu)
 	vmcs_write(GUEST_RFLAGS, flags);
 }
 
-/* Everything as it is without a step; the guest's own TF and IF come back. */
+/* Of CS; those of SS follow. */
+static const uint32_t segment_parts[4] = { GUEST_CS_SELECTOR, GUEST_CS_LIMIT,
+					   GUEST_CS_ACCESS_RIGHTS,
+					   GUEST_CS_BASE };
+
+static void save_segments(struct step *s)
+{
+	for (uint32_t i = 0; i < 8; i++)
+		s->segment[i / 4][i % 4] =
+			vmcs_get(segment_parts[i % 4] + 2 * (i / 4));
+}
+
+/*
+ * Everything as it is without a step; the guest's own TF and IF come back. If
+ * IF was off, blocking by an STI that ran instead would fail the entry.
+ */
 static void disarm(struct pcpu *cpu)
 {
 	struct step *s = &cpu->step;
@@ -103,6 +120,9 @@ static void disarm(struct pcpu *cpu)
 	 */
 	CHECK(!invept(INVEPT_SINGLE, ept_view_pointer(&cpu->view)));
 	vmcs_write32(EXCEPTION_BITMAP, 0);
+	vmcs_write32(GUEST_INTERRUPTIBILITY,
+		     vmcs_read32(GUEST_INTERRUPTIBILITY) &
+			     ~(uint32_t)BLOCKING_BY_INSTRUCTION);
 	vmcs_write(GUEST_RFLAGS,
 		   (flags & ~HELD_FLAGS) | (s->rflags & HELD_FLAGS));
 	if (cpu->step_mtf)
@@ -127,6 +147,7 @@ bool step_begin(struct pcpu *cpu, gpa_t at, gva_t linear, bool linear_valid)
 	s->rsp = vmcs_read(GUEST_RSP);
 	s->rflags = vmcs_read(GUEST_RFLAGS);
 	s->interruptibility = vmcs_read32(GUEST_INTERRUPTIBILITY);
+	save_segments(s);
 	s->active = true;
 	cpu->steps++;
 	use_view(cpu);
@@ -195,7 +216,7 @@ static void describe(const struct step *s, struct guest_write *w)
 	w->gva_valid = s->gva_valid;
 	w->rip = s->rip;
 	w->cr3 = vmcs_read(GUEST_CR3);
-	w->cpl = vmcs_read32(GUEST_SS_ACCESS_RIGHTS) >> CPL_SHIFT & 3;
+	w->cpl = s->segment[SS][RIGHTS] >> CPL_SHIFT & 3;
 	w->interrupts_on = s->rflags & RFLAGS_IF;
 }
 
@@ -203,25 +224,14 @@ static void describe(const struct step *s, struct guest_write *w)
 static bool judge(struct pcpu *cpu, enum rw_rule_action *ret_action)
 {
 	const struct step *s = &cpu->step;
-	enum rw_rule_action action = RW_ACTION_ALLOW;
-	bool allowed = true, changed = false;
-	struct guest_write w;
+	struct guest_write w[STEP_PAGES];
+	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < s->pages; i++) {
-		describe(s, &w);
-		if (!compare(s, i, &w))
-			continue;
-		changed = true;
-		if (!violation_judge(cpu, &w, &action)) {
-			allowed = false;
-			*ret_action = action;
-		}
+		describe(s, &w[n]);
+		n += compare(s, i, &w[n]);
 	}
-	if (!changed) {
-		describe(s, &w);
-		allowed = violation_judge(cpu, &w, ret_action);
-	}
-	return allowed;
+	return violation_judge(cpu, w, n ? n : 1, ret_action);
 }
 
 /* Debug traps that the instruction itself earned, or the guest's own TF. */
@@ -235,6 +245,26 @@ static void debug_traps(const struct pcpu *cpu, uint64_t hits)
 		dr6 |= PENDING_DEBUG_BS;
 	if (dr6)
 		inject_db(dr6);
+}
+
+/*
+ * The instruction has not happened: all that one may change which writes to
+ * memory, and what would fail the entry if another ran in its place.
+ */
+static void undo(struct pcpu *cpu)
+{
+	struct step *s = &cpu->step;
+
+	memcpy(cpu->regs, s->saved, sizeof(s->saved));
+	vmcs_write(GUEST_RSP, s->rsp);
+	vmcs_write(GUEST_RFLAGS, s->rflags);
+	vmcs_write(GUEST_PENDING_DEBUG, 0);
+	vmcs_write32(GUEST_INTERRUPTIBILITY,
+		     (uint32_t)(s->interruptibility & ~BLOCKING_BY_INSTRUCTION));
+	vmcs_write32(GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+	for (uint32_t i = 0; i < 8; i++)
+		vmcs_set(segment_parts[i % 4] + 2 * (i / 4),
+			 s->segment[i / 4][i % 4]);
 }
 
 static void complete(struct pcpu *cpu, uint64_t hits)
@@ -254,10 +284,7 @@ static void complete(struct pcpu *cpu, uint64_t hits)
 		debug_traps(cpu, hits);
 		return;
 	}
-	memcpy(cpu->regs, s->saved, sizeof(s->saved));
-	vmcs_write(GUEST_RSP, s->rsp);
-	vmcs_write(GUEST_RFLAGS, s->rflags);
-	vmcs_write(GUEST_PENDING_DEBUG, 0);
+	undo(cpu);
 	inject_gp();
 }
 

@@ -27,6 +27,7 @@ struct step {
 	uint64_t saved[16]; /* struct registers before the instruction */
 	uint64_t rip, rsp, rflags;
 	uint64_t interruptibility;
+	uint64_t segment[2][4]; /* CS, SS: selector, limit, rights, base */
 };
 
 /**

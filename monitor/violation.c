@@ -7,6 +7,7 @@
 #include "monitor/event.h"
 #include "monitor/exit.h"
 #include "monitor/inject.h"
+#include "monitor/log.h"
 #include "monitor/vmcs.h"
 #include "monitor/vmx.h"
 #include "monitor/wall.h"
@@ -39,25 +40,35 @@ static void record(struct pcpu *cpu, const struct guest_write *w,
 }
 
 bool violation_judge(struct pcpu *cpu, const struct guest_write *w,
-		     enum rw_rule_action *ret_action)
+		     uint32_t writes, enum rw_rule_action *ret_action)
 {
-	struct rw_policy_rule rule;
+	struct rw_policy_rule rule[STEP_PAGES] = { 0 };
+	bool excepted[STEP_PAGES] = { false }, allowed = true;
 
-	/* The rule may have gone with a new policy since the write trapped. */
-	if (!arm_rule(w->gpa, &rule)) {
-		*ret_action = RW_ACTION_FAULT;
-		return wall_rights(w->gpa) & EPT_W;
+	*ret_action = RW_ACTION_DISCARD;
+	for (uint32_t i = 0; i < writes; i++) {
+		bool known = arm_rule(w[i].gpa, &rule[i]);
+
+		/* It may have gone with a new policy since the write trapped. */
+		if (known)
+			excepted[i] = arm_excepted(&rule[i], &w[i]);
+		if (known ? excepted[i] || rule[i].mode == RW_MODE_AUDIT :
+			    wall_rights(w[i].gpa) & EPT_W)
+			continue;
+		allowed = false;
+		if (rule[i].action != RW_ACTION_DISCARD)
+			*ret_action = RW_ACTION_FAULT;
 	}
-	*ret_action = (enum rw_rule_action)rule.action;
-	if (arm_excepted(&rule, w)) {
-		record(cpu, w, &rule, RW_EVENT_PATCH, RW_VERDICT_ALLOWED);
-		return true;
+	for (uint32_t i = 0; i < writes; i++) {
+		if (!rule[i].id)
+			continue;
+		if (!excepted[i])
+			arm_hit(rule[i].id);
+		record(cpu, &w[i], &rule[i],
+		       excepted[i] ? RW_EVENT_PATCH : RW_EVENT_VIOLATION,
+		       allowed ? RW_VERDICT_ALLOWED : RW_VERDICT_DENIED);
 	}
-	arm_hit(rule.id);
-	record(cpu, w, &rule, RW_EVENT_VIOLATION,
-	       rule.mode == RW_MODE_AUDIT ? RW_VERDICT_ALLOWED :
-					    RW_VERDICT_DENIED);
-	return rule.mode == RW_MODE_AUDIT;
+	return allowed;
 }
 
 /* The monitor's own memory, or a page that a rule keeps from this access. */
@@ -105,6 +116,7 @@ void exit_ept_violation(struct pcpu *cpu)
 	gpa_t at = gpa(vmcs_read64(GUEST_PHYSICAL_ADDRESS));
 	uint64_t rights = wall_rights(at);
 	bool linear = q & EPT_QUAL_GLA_VALID;
+	enum rw_error error = RW_OK;
 
 	if (q & EPT_QUAL_NMI_UNBLOCKING &&
 	    !(vmcs_read32(IDT_VECTORING_INFO) & INTR_VALID))
@@ -113,11 +125,17 @@ void exit_ept_violation(struct pcpu *cpu)
 				     (uint32_t)BLOCKING_BY_NMI);
 	if (!rights) {
 		/* Never mapped? Fails too if another CPU was faster. */
-		(void)!wall_fill(at);
+		error = wall_fill(at);
 		rights = wall_rights(at);
 	}
 	if (!(~rights & q & EPT_RWX)) {
 		inject_again();
+		return;
+	}
+	if (error == RW_E_NO_MEMORY) {
+		log_line("CPU %u: no memory to map %x", (uint64_t)cpu->index,
+			 at.v);
+		inject_gp();
 		return;
 	}
 	if (can_step(at, rights, q) &&

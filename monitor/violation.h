@@ -21,9 +21,13 @@ struct guest_write {
 	uint8_t attempted[RW_EVENT_BYTES];
 };
 
-/** True: commit it. Records it in any case. *ret_action says how to refuse. */
+/**
+ * Judges the writes (at most STEP_PAGES) of one instruction together. True:
+ * commit all of them. *ret_action says how to refuse them: FAULT if one of the
+ * rules says so. Records each with what becomes of it.
+ */
 bool violation_judge(struct pcpu *cpu, const struct guest_write *w,
-		     enum rw_rule_action *ret_action);
+		     uint32_t writes, enum rw_rule_action *ret_action);
 
 /** Refuses the access of this EPT violation unseen: a record and #GP. */
 void violation_refuse(struct pcpu *cpu, gpa_t at, uint64_t qualification);

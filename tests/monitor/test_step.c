@@ -126,6 +126,90 @@ static void enforce_refuses_and_nothing_has_happened(void **state)
 	assert_text_as_it_was();
 }
 
+/* A call through a gate; or another CPU put STI or HLT in its place. */
+static void change_mode(const struct store *s)
+{
+	change_registers(s);
+	*fake_vmcs(GUEST_CS_SELECTOR) = 0x33;
+	*fake_vmcs(GUEST_CS_BASE) = 0x1000;
+	*fake_vmcs(GUEST_CS_LIMIT) = 0xfffff;
+	*fake_vmcs(GUEST_CS_ACCESS_RIGHTS) |= 3 << 5;
+	*fake_vmcs(GUEST_SS_SELECTOR) = 0x2b;
+	*fake_vmcs(GUEST_SS_BASE) = 0x1000;
+	*fake_vmcs(GUEST_SS_LIMIT) = 0xfffff;
+	*fake_vmcs(GUEST_SS_ACCESS_RIGHTS) |= 3 << 5;
+}
+
+static void enforce_refuses_a_change_of_segments_too(void **state)
+{
+	static const uint32_t fields[] = {
+		GUEST_CS_SELECTOR,	GUEST_CS_BASE,
+		GUEST_CS_LIMIT,		GUEST_CS_ACCESS_RIGHTS,
+		GUEST_SS_SELECTOR,	GUEST_SS_BASE,
+		GUEST_SS_LIMIT,		GUEST_SS_ACCESS_RIGHTS,
+	};
+	struct store s = store_at(AT, 0xcc, BYTES);
+	uint64_t before[8];
+
+	enforce(state);
+	for (size_t i = 0; i < 8; i++)
+		before[i] = *fake_vmcs(fields[i]);
+	s.meanwhile = change_mode;
+	assert_int_equal(guest_store(&s), STORE_FAULT);
+	assert_refused();
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(*fake_vmcs(fields[i]), before[i]);
+}
+
+/* The exit that follows whatever one instruction has run. */
+static void end_step(void)
+{
+	if (this_cpu()->step_mtf)
+		machine_exit(&(struct vm_exit){ .reason = EXIT_MONITOR_TRAP_FLAG });
+	else
+		machine_exit(&(struct vm_exit){
+			.reason = EXIT_EXCEPTION_NMI,
+			.qualification = PENDING_DEBUG_BS,
+			.info = INTR_VALID | INTR_TYPE_EXCEPTION | VECTOR_DB });
+}
+
+static void another_instruction(uint64_t activity, uint64_t blocking)
+{
+	struct vm_exit x = violation_exit(AT, GUEST_CODE, EPT_W);
+
+	*fake_vmcs(GUEST_RIP) = rip;
+	machine_exit(&x);
+	assert_true(this_cpu()->step.active);
+	*fake_vmcs(GUEST_RIP) += 1;
+	*fake_vmcs(GUEST_ACTIVITY) = activity;
+	*fake_vmcs(GUEST_INTERRUPTIBILITY) = blocking;
+	end_step();
+}
+
+static void what_ran_in_its_place_does_not_fail_the_entry(void **state)
+{
+	enforce(state);
+	flags &= ~RFLAGS_IF;
+	*fake_vmcs(GUEST_RFLAGS) = flags;
+	another_instruction(1, 0); /* HLT */
+	assert_refused();
+	another_instruction(ACTIVITY_ACTIVE, BLOCKING_BY_STI);
+	assert_refused();
+	another_instruction(ACTIVITY_ACTIVE, BLOCKING_BY_MOV_SS);
+	assert_refused();
+	assert_int_equal(*fake_vmcs(GUEST_INTERRUPTIBILITY), 0);
+}
+
+static void nor_does_it_where_it_passes(void **state)
+{
+	audit(state);
+	flags &= ~RFLAGS_IF;
+	*fake_vmcs(GUEST_RFLAGS) = flags;
+	another_instruction(ACTIVITY_ACTIVE, BLOCKING_BY_STI);
+	assert_int_equal(*fake_vmcs(GUEST_RIP), rip + 1);
+	assert_no_step();
+}
+
 static void the_record_has_what_was_and_what_would_have_been(void **state)
 {
 	struct store s = store_at(AT, 0xcc, BYTES);
@@ -306,6 +390,7 @@ static void one_page_that_refuses_keeps_the_other(void **state)
 {
 	struct sample_body body = kernel_policy(1);
 	struct store s = store_at(EDGE - 3, 0xcc, BYTES);
+	struct rw_event e[3];
 	uint64_t rodata;
 
 	body.text.mode = RW_MODE_AUDIT;
@@ -317,6 +402,29 @@ static void one_page_that_refuses_keeps_the_other(void **state)
 	assert_refused();
 	assert_text_as_it_was();
 	assert_memory_equal(physical(RODATA_PHYS), &rodata, sizeof(rodata));
+	/* And no record says that the other happened. */
+	assert_int_equal(kernel_events(e, 3), 2);
+	assert_int_equal(e[0].rule_mode, RW_MODE_AUDIT);
+	assert_int_equal(e[0].verdict, RW_VERDICT_DENIED);
+	assert_int_equal(e[1].verdict, RW_VERDICT_DENIED);
+}
+
+/* Whichever page comes first. */
+static void fault_wins_over_discard(void **state)
+{
+	struct sample_body body = kernel_policy(1);
+	struct store s = store_at(EDGE - 3, 0xcc, BYTES);
+
+	body.rodata.action = RW_ACTION_DISCARD;
+	arm(state, &body);
+	s.gpa[1] = gpa(RODATA_PHYS);
+	assert_int_equal(guest_store(&s), STORE_FAULT);
+	assert_refused();
+	s = store_at(RODATA_PHYS + RW_PAGE_SIZE - 3, 0xcc, BYTES);
+	s.gpa[1] = gpa(EDGE);
+	assert_int_equal(guest_store(&s), STORE_FAULT);
+	assert_refused();
+	assert_text_as_it_was();
 }
 
 static void a_third_protected_page_ends_the_step_unseen(void **state)
@@ -521,6 +629,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		BOTH(enforce_refuses_and_nothing_has_happened),
+		BOTH(enforce_refuses_a_change_of_segments_too),
+		BOTH(what_ran_in_its_place_does_not_fail_the_entry),
+		BOTH(nor_does_it_where_it_passes),
 		BOTH(the_record_has_what_was_and_what_would_have_been),
 		BOTH(a_record_holds_the_first_bytes_of_a_long_store),
 		BOTH(audit_lets_through_and_reports),
@@ -532,6 +643,7 @@ int main(void)
 		BOTH(a_store_that_straddles_pages_is_judged_on_both),
 		BOTH(a_straddling_store_that_passes_is_done_on_both),
 		BOTH(one_page_that_refuses_keeps_the_other),
+		BOTH(fault_wins_over_discard),
 		BOTH(a_third_protected_page_ends_the_step_unseen),
 		BOTH(the_monitors_memory_in_the_same_instruction_ends_it),
 		BOTH(an_exception_of_the_instruction_is_the_guests),
