@@ -2,6 +2,7 @@
 #include "monitor/wall.h"
 
 #include <ringwall/config.h>
+#include <string.h>
 
 #include "ept/mtrr.h"
 #include "ept/sync.h"
@@ -18,6 +19,7 @@
 #define MTRR_FIXED_SUPPORTED BIT(8)
 #define INVEPT_ALL 2
 #define FIRST_4G (4 * RW_SIZE_1G)
+#define FILL_RESERVE 8 /* tables; one GiB takes three and its odd MTRRs' */
 #define CPUID_7_ECX_TME BIT(13)
 #define IA32_TME_ACTIVATE 0x982
 #define TME_LOCKED_ON 3U
@@ -31,16 +33,28 @@ static struct spinlock lock;
 static struct rw_boot_range ram[RW_BOOT_RAM];
 static uint32_t ram_count;
 
+/* Under the lock: devices can be mapped when nothing else is left. */
+static void *reserve[FILL_RESERVE];
+static unsigned int reserved;
+static bool filling;
+
 static void *table_alloc(void *ctx)
 {
+	void *page = page_alloc(0);
+
 	(void)ctx;
-	return page_alloc(0);
+	if (!page && filling && reserved)
+		page = memset(reserve[--reserved], 0, RW_PAGE_SIZE);
+	return page;
 }
 
 static void table_free(void *ctx, void *page)
 {
 	(void)ctx;
-	page_free(page);
+	if (reserved < FILL_RESERVE)
+		reserve[reserved++] = page;
+	else
+		page_free(page);
 }
 
 static hpa_t table_hpa(void *ctx, const void *page)
@@ -151,6 +165,7 @@ enum rw_error wall_init(const struct rw_boot *boot)
 
 	if (!take_ram(boot))
 		return RW_E_BOOT_INFO;
+	reserved = 0;
 	read_mtrrs();
 	error = ept_init(&ept,
 			 ept_features_from_cap(rdmsr(IA32_VMX_EPT_VPID_CAP)),
@@ -169,6 +184,13 @@ enum rw_error wall_init(const struct rw_boot *boot)
 	}
 	owed = ept_commit(&u);
 	(void)!ept_discharge(&wall_sync, &owed);
+	while (reserved < FILL_RESERVE) {
+		void *page = page_alloc(0);
+
+		if (!page)
+			return RW_E_NO_MEMORY;
+		reserve[reserved++] = page;
+	}
 	return RW_OK;
 }
 
@@ -221,23 +243,35 @@ static enum rw_error finish(struct ept_update *u, enum ept_error error,
 	return to_rw(error);
 }
 
-static enum rw_error begin(struct ept_update *u)
+/* Under the lock, which it releases if it fails. */
+static enum rw_error begin_locked(struct ept_update *u)
 {
-	enum ept_error error;
+	enum ept_error error = ept_begin(u, &ept);
 
-	spin_lock(&lock);
-	error = ept_begin(u, &ept);
 	if (error)
 		spin_unlock(&lock);
 	return to_rw(error);
 }
 
+static enum rw_error begin(struct ept_update *u)
+{
+	spin_lock(&lock);
+	filling = false;
+	return begin_locked(u);
+}
+
 enum rw_error wall_fill(gpa_t at)
 {
+	struct ept_translation t;
 	struct ept_update u;
 	uint64_t generation;
-	enum rw_error error = begin(&u);
+	enum rw_error error;
 
+	if (ept_query(&ept, at, &t) != EPT_ERR_UNMAPPED)
+		return RW_E_ADDRESS;
+	spin_lock(&lock);
+	filling = true;
+	error = begin_locked(&u);
 	if (error)
 		return error;
 	return finish(&u,

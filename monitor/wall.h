@@ -50,7 +50,8 @@ static inline void wall_before_entry(struct pcpu *cpu)
 
 /**
  * First access above the memory map (a device's large BAR): maps the GiB around
- * it. RW_E_ADDRESS: beyond the CPU's width, or not empty; RW_E_NO_MEMORY.
+ * it. RW_E_ADDRESS: beyond the CPU's width, taken or mapped; RW_E_NO_MEMORY: not
+ * even in reserve.
  */
 enum rw_error wall_fill(gpa_t at);
 

@@ -2,6 +2,7 @@
 /* EPT violations: what they are, and what becomes of them. */
 #include <string.h>
 
+#include "monitor/memory.h"
 #include "monitor/wall.h"
 #include "tests/monitor/fake_kernel.h"
 
@@ -207,6 +208,29 @@ static void a_device_above_memory_is_mapped_when_it_is_first_used(void **state)
 	assert_int_equal(kernel_events(&none, 1), 0);
 }
 
+/* The other CPU keeps what was replaced in use, until the reserve is gone. */
+static void no_memory_to_map_a_device_is_no_attack(void **state)
+{
+	uint64_t bar = 9 * RW_SIZE_1G;
+	struct rw_event none;
+	struct vm_exit x;
+
+	(void)state;
+	kernel_boot(2, 0);
+	rip = *fake_vmcs(GUEST_RIP);
+	while (page_alloc(0))
+		continue;
+	while (wall_fill(gpa(bar)) == RW_OK)
+		bar += RW_SIZE_1G;
+	x = violation_exit(bar, 0, EPT_R);
+	machine_exit(&x);
+	assert_exception(VECTOR_GP);
+	assert_int_equal(kernel_events(&none, 1), 0);
+	/* What is the monitor's is told apart without memory. */
+	assert_int_equal(access_refused(MONITOR_START, EPT_R).kind,
+			 RW_EVENT_SELF_ACCESS);
+}
+
 static void an_address_beyond_the_width_is_refused(void **state)
 {
 	(void)state;
@@ -346,6 +370,7 @@ int main(void)
 		cmocka_unit_test(what_was_opened_meanwhile_is_tried_again),
 		cmocka_unit_test(
 			a_device_above_memory_is_mapped_when_it_is_first_used),
+		cmocka_unit_test(no_memory_to_map_a_device_is_no_attack),
 		cmocka_unit_test(an_address_beyond_the_width_is_refused),
 		cmocka_unit_test(
 			a_write_that_a_new_policy_allows_is_tried_again),

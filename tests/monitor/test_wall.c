@@ -173,7 +173,24 @@ static void without_memory_for_tables_nothing_changes(void **state)
 	assert_int_equal(protect(TEXT_PHYS, RW_PAGE_SIZE, &generation),
 			 RW_E_NO_MEMORY);
 	assert_int_equal(wall_rights(gpa(TEXT_PHYS)), EPT_RWX);
-	assert_int_equal(wall_fill(gpa(BAR)), RW_E_NO_MEMORY);
+}
+
+static void devices_are_mapped_when_memory_is_used_up(void **state)
+{
+	uint64_t generation, at = BAR;
+
+	(void)state;
+	start(1);
+	for (int i = 0; i < 40; i++, at += RW_SIZE_1G) {
+		/* Tables that were replaced are for the next one only. */
+		while (page_alloc(0))
+			continue;
+		assert_int_equal(wall_fill(gpa(at)), RW_OK);
+		assert_int_equal(wall_rights(gpa(at)), EPT_RWX);
+		wall_before_entry(this_cpu());
+	}
+	assert_int_equal(protect(TEXT_PHYS, RW_PAGE_SIZE, &generation),
+			 RW_E_NO_MEMORY);
 }
 
 static void filling_twice_is_filling_once(void **state)
@@ -287,6 +304,7 @@ int main(void)
 		cmocka_unit_test(
 			a_change_that_cannot_be_made_in_full_is_not_made),
 		cmocka_unit_test(without_memory_for_tables_nothing_changes),
+		cmocka_unit_test(devices_are_mapped_when_memory_is_used_up),
 		cmocka_unit_test(filling_twice_is_filling_once),
 		cmocka_unit_test(filling_never_opens_what_is_the_monitors),
 		cmocka_unit_test(
