@@ -17,6 +17,7 @@
 #define RECORDS CONFIG_RINGWALL_EVENT_RECORDS
 #define RECENT 32 /* distinct hits watched for repetition */
 #define WINDOW_TSC (1ULL << 31) /* about a second */
+#define COUNT_MAX 1024 /* the guest can hold the TSC back */
 #define CPL_SHIFT 5
 #define SEVERITY_INFO 1
 #define SEVERITY_MEDIUM 3
@@ -101,11 +102,15 @@ static uint64_t subject(const struct rw_event *e)
 					     e->detail[0];
 }
 
+static bool users_call(const struct rw_event *e)
+{
+	return e->kind == RW_EVENT_HYPERCALL && e->cpl;
+}
+
 static bool same(const struct rw_event *a, const struct rw_event *b)
 {
 	/* User programs choose number and place: all of their calls are one. */
-	if (a->kind == RW_EVENT_HYPERCALL && b->kind == a->kind && a->cpl &&
-	    b->cpl)
+	if (users_call(a) && users_call(b))
 		return true;
 	return a->kind == b->kind && a->rule_id == b->rule_id &&
 	       a->verdict == b->verdict && a->rip == b->rip &&
@@ -136,8 +141,10 @@ static bool repeated(struct pcpu *cpu, const struct rw_event *e)
 		if (!r->event.kind || !same(&r->event, e))
 			continue;
 		if (e->tsc - r->event.tsc < WINDOW_TSC) {
-			r->counted++;
 			coalesced++;
+			/* Nor shall they fill the ring a count at a time. */
+			if (++r->counted >= COUNT_MAX && !users_call(e))
+				flush(cpu, r);
 			return true;
 		}
 		flush(cpu, r);

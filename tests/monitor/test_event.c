@@ -207,6 +207,19 @@ static void counted_hits_become_a_record_when_their_second_is_over(void **state)
 	assert_int_equal(fetch(2), 0);
 }
 
+/* Who holds the TSC back does not hold the count back. */
+static void counted_hits_become_a_record_when_they_are_many(void **state)
+{
+	(void)state;
+	start();
+	for (int i = 0; i < 1 + 2 * 1024 + 5; i++)
+		hit(TEXT_PHYS, 0x1000);
+	assert_int_equal(fetch(0), 3);
+	assert_int_equal(got[1].count, 1024);
+	assert_int_equal(got[2].count, 1024);
+	assert_int_equal(kernel_status().events_coalesced, 2 * 1024 + 5);
+}
+
 static void the_next_hit_after_that_second_is_recorded_at_once(void **state)
 {
 	(void)state;
@@ -424,6 +437,8 @@ int main(void)
 		cmocka_unit_test(hits_like_one_just_recorded_are_counted),
 		cmocka_unit_test(
 			counted_hits_become_a_record_when_their_second_is_over),
+		cmocka_unit_test(
+			counted_hits_become_a_record_when_they_are_many),
 		cmocka_unit_test(
 			the_next_hit_after_that_second_is_recorded_at_once),
 		cmocka_unit_test(hits_that_differ_are_never_counted_together),
