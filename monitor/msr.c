@@ -16,13 +16,16 @@
 #define APIC_BASE_X2APIC BIT(10)
 #define APIC_BASE_ENABLED BIT(11)
 #define CPUID_X2APIC BIT(21)
+#define CPUID_6_TURBO BIT(1)
+#define MISC_ENABLE_FAST_STRINGS BIT(0)
+#define MISC_ENABLE_NO_TURBO BIT(38)
 #define MTRR_FIRST 0x200U
 #define MTRR_FIXED_FIRST 0x250U
 #define MTRRCAP_COUNT 0xffU
 #define MTRRCAP_FIXED BIT(8)
 
 enum access { READ = 1, WRITE = 2, BOTH = 3 };
-enum treatment { DENY, ABSENT, SAME, DROP, APIC, FEATURE };
+enum treatment { DENY, ABSENT, SAME, MISC, DROP, APIC, FEATURE };
 
 struct msr_rule {
 	uint32_t first, last;
@@ -120,6 +123,17 @@ static bool apic_base_allowed(uint64_t old, uint64_t new)
 		(cpuid(1, 0).ecx & CPUID_X2APIC));
 }
 
+/* Not more than is known to be writable: a #GP here would be ours. */
+static bool misc_enable_allowed(uint64_t old, uint64_t new)
+{
+	uint64_t changed = old ^ new;
+
+	if (changed & MISC_ENABLE_NO_TURBO && !(old & MISC_ENABLE_NO_TURBO) &&
+	    !(cpuid(6, 0).eax & CPUID_6_TURBO))
+		return false;
+	return !(changed & ~(MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_TURBO));
+}
+
 void exit_wrmsr(struct pcpu *cpu)
 {
 	uint32_t msr = (uint32_t)cpu->regs->rcx;
@@ -131,6 +145,8 @@ void exit_wrmsr(struct pcpu *cpu)
 		pass = true;
 	else if (rule && rule->treatment == SAME)
 		pass = mtrr_exists(msr) && value == rdmsr(msr);
+	else if (rule && rule->treatment == MISC)
+		pass = write = misc_enable_allowed(rdmsr(msr), value);
 	else if (rule && rule->treatment == APIC)
 		pass = write = apic_base_allowed(rdmsr(msr), value);
 	if (!pass) {

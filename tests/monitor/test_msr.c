@@ -201,6 +201,29 @@ static void the_mtrr_switch_has_no_effect(void **state)
 	assert_no_event();
 }
 
+static void nx_and_the_limit_of_cpuid_stay(void **state)
+{
+	uint64_t old, rip;
+
+	(void)state;
+	start();
+	rip = *fake_vmcs(GUEST_RIP);
+	old = *fake_msr(IA32_MISC_ENABLE);
+	guest_wrmsr(IA32_MISC_ENABLE, old | BIT(34));
+	assert_denied(rip);
+	assert_recorded(IA32_MISC_ENABLE, old | BIT(34));
+	guest_wrmsr(IA32_MISC_ENABLE, old ^ BIT(22));
+	assert_denied(rip);
+	guest_wrmsr(IA32_MISC_ENABLE, old | BIT(63)); /* reserved */
+	assert_denied(rip);
+	assert_int_equal(*fake_msr(IA32_MISC_ENABLE), old);
+	guest_wrmsr(IA32_MISC_ENABLE, old);
+	assert_skipped(rip, 2);
+	guest_wrmsr(IA32_MISC_ENABLE, (old | BIT(38)) & ~1ULL);
+	assert_skipped(rip + 2, 2);
+	assert_int_equal(*fake_msr(IA32_MISC_ENABLE), (old | BIT(38)) & ~1ULL);
+}
+
 static void the_apic_page_cannot_be_moved(void **state)
 {
 	uint64_t rip;
@@ -311,6 +334,7 @@ int main(void)
 		cmocka_unit_test(
 			a_range_register_this_cpu_lacks_faults_in_the_guest),
 		cmocka_unit_test(the_mtrr_switch_has_no_effect),
+		cmocka_unit_test(nx_and_the_limit_of_cpuid_stay),
 		cmocka_unit_test(the_apic_page_cannot_be_moved),
 		cmocka_unit_test(the_apic_may_change_its_mode_where_it_is),
 		cmocka_unit_test(
