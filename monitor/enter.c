@@ -135,7 +135,8 @@ static enum rw_error read_capabilities(struct vmx_capabilities *c)
 	if (tracing())
 		return RW_E_TRACING;
 	c->basic = rdmsr(IA32_VMX_BASIC);
-	if (!(c->basic & VMX_BASIC_TRUE_CONTROLS))
+	if (!(c->basic & VMX_BASIC_TRUE_CONTROLS) ||
+	    !(rdmsr(IA32_VMX_MISC) & VMX_MISC_WAIT_SIPI))
 		return RW_E_CAPABILITY;
 	c->pin = rdmsr(IA32_VMX_TRUE_PINBASED_CTLS);
 	c->proc = rdmsr(IA32_VMX_TRUE_PROCBASED_CTLS);

@@ -127,15 +127,10 @@ static void exit_trace_state(struct pcpu *cpu)
 	inject_gp();
 }
 
-/* The host resets as it would have without Ringwall. */
 static void exit_triple_fault(struct pcpu *cpu)
 {
-	struct table_register none = { 0, 0 };
-
-	log_line("CPU %u: triple fault of the guest, rip %x",
-		 (uint64_t)cpu->index, vmcs_read(GUEST_RIP));
-	write_idtr(none);
-	int3();
+	(void)cpu;
+	inject_shutdown();
 }
 
 static void exit_misconfiguration(struct pcpu *cpu)

@@ -159,6 +159,7 @@ static enum rw_error call_dump(struct pcpu *cpu, struct registers *regs)
 
 static enum rw_error call_disable(struct pcpu *cpu, struct registers *regs)
 {
+	uint64_t rip = vmcs_read(GUEST_RIP);
 	enum rw_error error;
 
 	(void)regs;
@@ -167,8 +168,7 @@ static enum rw_error call_disable(struct pcpu *cpu, struct registers *regs)
 	skip_instruction();
 	error = leave(cpu, RW_OK);
 	/* Still inside: RIP goes back so that the caller's skip is right. */
-	vmcs_write(GUEST_RIP, vmcs_read(GUEST_RIP) -
-				      vmcs_read32(EXIT_INSTRUCTION_LENGTH));
+	vmcs_write(GUEST_RIP, rip);
 	return error;
 }
 

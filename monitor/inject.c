@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/inject.h"
 
+#include "monitor/log.h"
+#include "monitor/percpu.h"
 #include "monitor/vmcs.h"
 #include "monitor/vmx.h"
+
+/*
+ * #DE, #TS to #PF, #VE, #CP: #GP while one of them is delivered makes #DF (SDM
+ * Vol. 3 table 6-5).
+ */
+#define CAUSES_DF                                                            \
+	(BIT(0) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(20) | \
+	 BIT(21))
 
 static void inject(uint32_t info, uint32_t error_code)
 {
@@ -20,13 +30,34 @@ void inject_ud(void)
 
 void inject_gp(void)
 {
-	inject(INTR_VALID | INTR_TYPE_EXCEPTION | INTR_ERROR_CODE | VECTOR_GP,
+	uint32_t during = vmcs_read32(IDT_VECTORING_INFO);
+	uint32_t first = during & INTR_VECTOR_MASK, vector = VECTOR_GP;
+
+	if ((during & (INTR_VALID | INTR_TYPE_MASK)) ==
+	    (INTR_VALID | INTR_TYPE_EXCEPTION)) {
+		if (first == VECTOR_DF)
+			inject_shutdown();
+		if (CAUSES_DF >> first & 1)
+			vector = VECTOR_DF;
+	}
+	inject((uint32_t)INTR_VALID | INTR_TYPE_EXCEPTION | INTR_ERROR_CODE |
+		       vector,
 	       0);
+}
+
+void inject_shutdown(void)
+{
+	struct table_register none = { 0, 0 };
+
+	log_line("CPU %u: triple fault of the guest, rip %x",
+		 (uint64_t)this_cpu()->index, vmcs_read(GUEST_RIP));
+	write_idtr(none);
+	int3();
 }
 
 void inject_db(uint64_t dr6)
 {
-	write_dr6((DR6_INIT & ~(DEBUG_HITS | PENDING_DEBUG_BS)) | dr6);
+	write_dr6(DR6_INIT ^ dr6); /* bits 11 and 16 are 0 if it happened */
 	inject(INTR_VALID | INTR_TYPE_EXCEPTION | VECTOR_DB, 0);
 }
 
@@ -37,7 +68,9 @@ void inject_reflect(void)
 
 	if (vector == VECTOR_PF)
 		write_cr2(vmcs_read(EXIT_QUALIFICATION));
-	if (vector == VECTOR_DB) {
+	/* INT1 has a type of its own, and leaves DR6 alone. */
+	if (vector == VECTOR_DB &&
+	    (info & INTR_TYPE_MASK) == INTR_TYPE_EXCEPTION) {
 		inject_db(vmcs_read(EXIT_QUALIFICATION));
 		return;
 	}

@@ -10,10 +10,16 @@ struct pcpu;
 /** #UD at the current instruction. */
 void inject_ud(void);
 
-/** #GP(0) at the current instruction. */
+/**
+ * #GP(0) at the current instruction; or what becomes of it if the CPU was just
+ * delivering an exception: a double fault, a triple fault.
+ */
 void inject_gp(void);
 
-/** #DB, a trap behind the current instruction, with these bits of DR6. */
+/** The guest's CPU shuts down: the host resets as without Ringwall. */
+void __attribute__((noreturn)) inject_shutdown(void);
+
+/** #DB with what happened as exits report it (SDM Vol. 3 table 28-1). */
 void inject_db(uint64_t dr6);
 
 /** Hands on the exception of this exit as the CPU would have delivered it. */

@@ -55,6 +55,7 @@
 #define IA32_PAT 0x277
 #define IA32_PEBS_ENABLE 0x3f1
 #define IA32_VMX_BASIC 0x480
+#define IA32_VMX_MISC 0x485
 #define IA32_VMX_CR0_FIXED0 0x486
 #define IA32_VMX_CR0_FIXED1 0x487
 #define IA32_VMX_CR4_FIXED0 0x488
@@ -76,6 +77,7 @@
 #define XSS_PT BIT(8)
 
 #define VMX_BASIC_TRUE_CONTROLS BIT(55)
+#define VMX_MISC_WAIT_SIPI BIT(8)
 
 /* Controls: SDM Vol. 3 25.6 to 25.8. */
 #define PIN_NMI_EXITING BIT(3)
@@ -110,6 +112,7 @@
 #define INTR_TYPE_EXTERNAL (0u << 8)
 #define INTR_TYPE_NMI (2u << 8)
 #define INTR_TYPE_EXCEPTION (3u << 8)
+#define INTR_TYPE_INT1 (5u << 8)
 #define INTR_TYPE_SOFTWARE_EXCEPTION (6u << 8)
 #define VECTOR_DB 1
 #define VECTOR_NMI 2
@@ -126,7 +129,7 @@
 #define ACTIVITY_ACTIVE 0
 #define ACTIVITY_WAIT_SIPI 3
 #define PENDING_DEBUG_BS BIT(14)
-#define DEBUG_HITS 0xfULL /* B0..B3, as in DR6 */
+#define DEBUG_HITS 0x80fULL /* B0..B3 and a bus lock */
 #define DR6_INIT 0xffff0ff0ULL
 
 /* Basic exit reasons: SDM Vol. 3 appendix C. */

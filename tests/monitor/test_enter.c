@@ -261,6 +261,14 @@ static void a_cpu_that_lacks_ept_is_refused_as_such(void **state)
 	assert_refused(RW_E_CAPABILITY);
 }
 
+static void a_cpu_that_cannot_wait_for_a_sipi_is_refused_as_such(void **state)
+{
+	(void)state;
+	prepare();
+	*fake_msr(IA32_VMX_MISC) &= ~BIT(8);
+	assert_refused(RW_E_CAPABILITY);
+}
+
 static void a_vmxon_that_fails_leaves_the_host_as_it_was(void **state)
 {
 	(void)state;
@@ -432,6 +440,8 @@ int main(void)
 		cmocka_unit_test(
 			a_cpu_that_records_for_perf_is_refused_as_such),
 		cmocka_unit_test(a_cpu_that_lacks_ept_is_refused_as_such),
+		cmocka_unit_test(
+			a_cpu_that_cannot_wait_for_a_sipi_is_refused_as_such),
 		cmocka_unit_test(a_vmxon_that_fails_leaves_the_host_as_it_was),
 		cmocka_unit_test(
 			a_vmlaunch_that_fails_leaves_the_host_as_it_was),

@@ -96,6 +96,62 @@ static void a_debug_exception_brings_its_reasons(void **state)
 	assert_int_equal(fake->dr6, DR6_INIT | 2);
 }
 
+static void int1_is_the_guests_and_leaves_dr6_alone(void **state)
+{
+	(void)state;
+	start();
+	fake->dr6 = DR6_INIT | 4;
+	reflect(INTR_VALID | INTR_TYPE_INT1 | VECTOR_DB, 0, 0);
+	assert_int_equal(fake->delivered.length, 1);
+	assert_int_equal(fake->dr6, DR6_INIT | 4);
+}
+
+/* In DR6 the bit is 0 if there was one, in a qualification it is 1. */
+static void a_bus_lock_shows_in_dr6(void **state)
+{
+	(void)state;
+	start();
+	reflect(EXCEPTION(VECTOR_DB), 0, BIT(11) | 1);
+	assert_int_equal(fake->dr6, (DR6_INIT & ~BIT(11)) | 1);
+}
+
+/* The stack or the IDT is in a page that is not the guest's. */
+static enum fake_end refuse(uint32_t vectoring)
+{
+	struct vm_exit x = violation_exit(MONITOR_START, 0x5000, EPT_W);
+
+	x.vectoring = vectoring;
+	return machine_exit_to(&x);
+}
+
+static void a_refusal_while_an_event_is_delivered_is_as_by_the_cpu(void **state)
+{
+	static const uint32_t benign[] = {
+		0,	       EXCEPTION(VECTOR_UD), EXCEPTION(VECTOR_DB),
+		INTERRUPT(13), SOFTWARE(13),	     BREAKPOINT,
+		NMI_INFO,      EXCEPTION(16),	     WITH_CODE(17),
+	};
+	static const uint32_t contributory[] = {
+		EXCEPTION(0),  WITH_CODE(10),	     WITH_CODE(11),
+		WITH_CODE(12), WITH_CODE(VECTOR_GP), WITH_CODE(VECTOR_PF),
+		EXCEPTION(20), WITH_CODE(21),
+	};
+
+	(void)state;
+	start();
+	for (size_t i = 0; i < sizeof(benign) / sizeof(benign[0]); i++) {
+		assert_int_equal(refuse(benign[i]), FAKE_RETURNED);
+		assert_int_equal(fake->delivered.info, WITH_CODE(VECTOR_GP));
+	}
+	for (size_t i = 0; i < sizeof(contributory) / sizeof(contributory[0]);
+	     i++) {
+		assert_int_equal(refuse(contributory[i]), FAKE_RETURNED);
+		assert_int_equal(fake->delivered.info, WITH_CODE(VECTOR_DF));
+		assert_int_equal(fake->delivered.error_code, 0);
+	}
+	assert_int_equal(refuse(WITH_CODE(VECTOR_DF)), FAKE_RESET);
+}
+
 /* The page was opened meanwhile, or is filled now: the access goes on. */
 static void retry(uint32_t vectoring, uint32_t error_code)
 {
@@ -184,6 +240,10 @@ int main(void)
 			an_exception_that_exits_reaches_the_guest_as_it_was),
 		cmocka_unit_test(a_page_fault_brings_its_address),
 		cmocka_unit_test(a_debug_exception_brings_its_reasons),
+		cmocka_unit_test(int1_is_the_guests_and_leaves_dr6_alone),
+		cmocka_unit_test(a_bus_lock_shows_in_dr6),
+		cmocka_unit_test(
+			a_refusal_while_an_event_is_delivered_is_as_by_the_cpu),
 		cmocka_unit_test(
 			an_event_whose_delivery_exits_is_delivered_again),
 		cmocka_unit_test(

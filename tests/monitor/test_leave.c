@@ -175,6 +175,13 @@ static void a_cpu_outside_long_mode_stays_inside(void **state)
 	machine_exit(&(struct vm_exit){ .reason = EXIT_SIPI });
 	assert_int_equal(hypercall(RW_HC_DISABLE, 0, 0), RW_E_STATE);
 	assert_true(fake->vmx_on);
+	/* The end of its address space is where RIP begins again. */
+	*fake_vmcs(GUEST_RIP) = 0xfffffffe;
+	fake->gpr.rax = RW_HC_DISABLE;
+	machine_exit(&(struct vm_exit){ .reason = EXIT_VMCALL,
+					.length = VMCALL_LENGTH });
+	assert_int_equal(fake->gpr.rax, RW_E_STATE);
+	assert_int_equal(*fake_vmcs(GUEST_RIP), 1);
 }
 
 static uint64_t countdown;
