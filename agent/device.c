@@ -176,6 +176,16 @@ enum rw_error device_test_alert(void)
 	return call_simple(RW_IOC_TEST_ALERT, NULL);
 }
 
+enum rw_error device_memory(uint64_t bytes, bool take, uint64_t *ret_bytes)
+{
+	struct rw_ioc_memory argument = { .bytes = bytes, .take = take };
+	enum rw_error error = call(RW_IOC_MEMORY, &argument, &argument.error);
+
+	/* An ioctl that did not get through leaves the argument as it was. */
+	*ret_bytes = error == RW_OK || argument.error ? argument.bytes : 0;
+	return error;
+}
+
 enum rw_error device_driver(struct rw_ioc_driver *ret_driver)
 {
 	struct rw_ioc_driver driver;

@@ -19,6 +19,7 @@
 #ifndef AGENT_DEVICE_H
 #define AGENT_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <ringwall/error.h>
@@ -70,6 +71,13 @@ RW_MUST_USE enum rw_error device_dump(void *buffer, size_t size,
 
 /** Makes the monitor write a record of kind TEST. */
 RW_MUST_USE enum rw_error device_test_alert(void);
+
+/**
+ * Gives the monitor `bytes` of memory, or takes back what was given so.
+ * *ret_bytes: how many it were, set on failure too.
+ */
+RW_MUST_USE enum rw_error device_memory(uint64_t bytes, bool take,
+					uint64_t *ret_bytes);
 
 /** What the driver knows, also while no monitor is enabled. */
 RW_MUST_USE enum rw_error device_driver(struct rw_ioc_driver *ret_driver);

@@ -12,6 +12,7 @@
 #include <ringwall/status.h>
 
 #include "check.h"
+#include "donate.h"
 #include "enable.h"
 #include "entry.h"
 #include "events.h"
@@ -108,6 +109,7 @@ static enum rw_error cross_all(u32 *ret_cpu)
 /* Lets go of all that enabling took, once every CPU is outside. */
 static void release(void)
 {
+	donate_release();
 	memory_release(&donated);
 	events_end();
 	module_put(THIS_MODULE);
@@ -141,9 +143,13 @@ static enum rw_error enable_locked(u32 *ret_cpu)
 	}
 	__module_get(THIS_MODULE);
 	error = cross_all(ret_cpu);
-	if (error)
+	if (error) {
 		roll_back();
-	return error;
+		return error;
+	}
+	donate_open();
+	events_start();
+	return RW_OK;
 }
 
 enum rw_error enable(u32 *ret_cpu)
@@ -193,11 +199,14 @@ enum rw_error disable(u32 *ret_cpu)
 	if (!hypercall_enabled())
 		return RW_E_NOT_ENABLED;
 
+	donate_close();
 	cpus_read_lock();
 	error = check_can_leave(ret_cpu);
 	if (!error)
 		error = leave_all(ret_cpu);
 	cpus_read_unlock();
+	if (error && cpumask_equal(hypercall_cpus(), cpu_present_mask))
+		donate_open();
 	if (error)
 		return error;
 	*ret_cpu = NO_CPU;
@@ -207,5 +216,5 @@ enum rw_error disable(u32 *ret_cpu)
 
 u64 enable_donated(void)
 {
-	return donated.donated;
+	return donated.donated + donate_bytes();
 }

@@ -13,10 +13,12 @@
 #include <ringwall/boot.h>
 #include <ringwall/event.h>
 
+#include "donate.h"
 #include "events.h"
 #include "hypercall.h"
 
 #define RECORDS_PER_PAGE (PAGE_SIZE / sizeof(struct rw_event))
+#define IDLE_INTERVAL	 round_jiffies_relative(HZ)
 
 static unsigned int poll_ms = 20;
 module_param(poll_ms, uint, 0444);
@@ -45,13 +47,20 @@ static unsigned long interval(void)
 	return max(msecs_to_jiffies(poll_ms), 1UL);
 }
 
-/* The doorbell is memory: looking at it makes no VM exit. */
+/*
+ * The doorbell is memory: looking at it makes no VM exit. While nobody waits,
+ * there may still be a monitor that asks for memory.
+ */
 static void look(struct work_struct *work)
 {
 	if (is_news())
 		wake_up_interruptible(&waiters);
+	if (READ_ONCE(doorbell->memory_wanted))
+		donate_wanted();
 	if (atomic_read(&watchers))
 		schedule_delayed_work(&look_work, interval());
+	else if (hypercall_enabled())
+		schedule_delayed_work(&look_work, IDLE_INTERVAL);
 }
 
 /* file->private_data says that the file is counted in watchers. */
@@ -60,7 +69,7 @@ static void watch(struct file *file)
 	if (cmpxchg(&file->private_data, NULL, &watchers))
 		return;
 	atomic_inc(&watchers);
-	schedule_delayed_work(&look_work, interval());
+	mod_delayed_work(system_wq, &look_work, interval());
 }
 
 int events_release(struct inode *inode, struct file *file)
@@ -149,6 +158,11 @@ u64 events_begin(void)
 {
 	silence();
 	return __pa(doorbell);
+}
+
+void events_start(void)
+{
+	schedule_delayed_work(&look_work, IDLE_INTERVAL);
 }
 
 void events_end(void)

@@ -18,6 +18,9 @@ void events_exit(void);
 u64 events_begin(void);
 void events_end(void);
 
+/* Every CPU is inside: the doorbell is looked at from now on. */
+void events_start(void);
+
 /* Sequence of the last record that read() gave. */
 u64 events_delivered(void);
 

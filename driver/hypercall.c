@@ -55,6 +55,16 @@ enum rw_error hypercall_page(enum rw_hypercall number, u64 b, void *buffer,
 	return error;
 }
 
+static void sync_this_cpu(void *unused)
+{
+	hypercall(RW_HC_SYNC, 0, 0, NULL);
+}
+
+void hypercall_sync(void)
+{
+	on_each_cpu(sync_this_cpu, NULL, 1);
+}
+
 bool hypercall_enabled(void)
 {
 	return !cpumask_empty(&inside);

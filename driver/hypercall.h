@@ -24,6 +24,9 @@ enum rw_error hypercall(enum rw_hypercall number, u64 a, u64 b, u64 *ret_value);
 enum rw_error hypercall_page(enum rw_hypercall number, u64 b, void *buffer,
 			     size_t size);
 
+/* RW_HC_SYNC on every CPU that is online. May sleep. */
+void hypercall_sync(void);
+
 /* Whether any CPU is inside. */
 bool hypercall_enabled(void);
 

@@ -16,6 +16,7 @@
 #include <ringwall/ioctl.h>
 
 #include "compat.h"
+#include "donate.h"
 #include "enable.h"
 #include "events.h"
 #include "hypercall.h"
@@ -29,6 +30,7 @@ union argument {
 	struct rw_ioc_policy policy;
 	struct rw_ioc_read read;
 	struct rw_ioc_driver driver;
+	struct rw_ioc_memory memory;
 };
 
 /*
@@ -137,6 +139,11 @@ static int run_driver(union argument *arg)
 	return 0;
 }
 
+static int run_memory(union argument *arg)
+{
+	return donate_change(&arg->memory);
+}
+
 #define ERROR_IN(member) offsetof(union argument, member.error)
 
 static const struct operation operations[] = {
@@ -152,6 +159,7 @@ static const struct operation operations[] = {
 	{ RW_IOC_TEST_ALERT, NULL, run_test_alert, false, ERROR_IN(call) },
 	{ RW_IOC_DRIVER, NULL, run_driver, false, NO_ERROR_FIELD },
 	{ RW_IOC_TEST_HOOK, "test hook", run_test_hook, true, ERROR_IN(call) },
+	{ RW_IOC_MEMORY, "memory", run_memory, true, ERROR_IN(memory) },
 };
 
 static const struct operation *find_operation(unsigned int command)
@@ -268,6 +276,7 @@ static void __exit ringwall_exit(void)
 	misc_deregister(&device);
 	image_unload();
 	events_exit();
+	donate_exit();
 }
 
 module_init(ringwall_init);

@@ -20,11 +20,7 @@
 
 static_assert(sizeof(struct rw_boot) <= PAGE_SIZE);
 
-/*
- * Offline pages are left alone by whoever walks over all memory: /proc/kcore,
- * hibernation, makedumpfile. They would run into the wall.
- */
-static void mark_offline(void *start, size_t size, bool offline)
+void memory_mark_offline(void *start, size_t size, bool offline)
 {
 	struct page *page = virt_to_page(start);
 	size_t i;
@@ -48,7 +44,7 @@ static bool add_chunk(struct memory *m, size_t size)
 						__GFP_RETRY_MAYFAIL);
 	if (!start)
 		return false;
-	mark_offline(start, size, true);
+	memory_mark_offline(start, size, true);
 	m->chunk[m->chunk_count].start = start;
 	m->chunk[m->chunk_count].size = size;
 	m->chunk_count++;
@@ -186,7 +182,7 @@ void memory_release(struct memory *m)
 
 	for (i = 0; i < m->chunk_count; i++) {
 		memzero_explicit(m->chunk[i].start, m->chunk[i].size);
-		mark_offline(m->chunk[i].start, m->chunk[i].size, false);
+		memory_mark_offline(m->chunk[i].start, m->chunk[i].size, false);
 		free_pages_exact(m->chunk[i].start, m->chunk[i].size);
 	}
 	memset(m, 0, sizeof(*m));

@@ -36,4 +36,11 @@ RW_MUST_USE enum rw_error memory_donate(struct memory *m,
 /* Zeroes and frees it all. Every CPU must be outside. */
 void memory_release(struct memory *m);
 
+/*
+ * Marks pages that the monitor has. Offline pages are left alone by whoever
+ * walks over all memory: /proc/kcore, hibernation, makedumpfile. They would run
+ * into the wall.
+ */
+void memory_mark_offline(void *start, size_t size, bool offline);
+
 #endif

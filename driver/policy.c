@@ -28,11 +28,6 @@ static int upload(const struct rw_ioc_policy *policy, void *page)
 	return error;
 }
 
-static void sync_this_cpu(void *unused)
-{
-	hypercall(RW_HC_SYNC, 0, 0, NULL);
-}
-
 static int read_state(u32 *ret_state)
 {
 	struct rw_status *status = kmalloc(sizeof(*status), GFP_KERNEL);
@@ -56,7 +51,7 @@ static int arm(u32 *ret_state)
 	for (round = 0; round < ARMING_ROUNDS; round++) {
 		if (error || *ret_state != RW_STATE_ARMING)
 			break;
-		on_each_cpu(sync_this_cpu, NULL, 1);
+		hypercall_sync();
 		error = read_state(ret_state);
 	}
 	if (!error && *ret_state != RW_STATE_ARMED)

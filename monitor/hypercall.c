@@ -98,6 +98,7 @@ static enum rw_error call_sync(struct pcpu *cpu, struct registers *regs)
 {
 	(void)regs;
 	wall_before_entry(cpu);
+	wall_reclaim();
 	arm_sync(cpu);
 	return RW_OK;
 }
@@ -172,6 +173,23 @@ static enum rw_error call_disable(struct pcpu *cpu, struct registers *regs)
 	return error;
 }
 
+static enum rw_error call_donate(struct pcpu *cpu, struct registers *regs)
+{
+	bool in_use = false;
+	enum rw_error error = memory_donate(gpa(regs->rdi), &in_use);
+
+	(void)cpu;
+	if (!error)
+		regs->rdx = in_use;
+	return error;
+}
+
+static enum rw_error call_reclaim(struct pcpu *cpu, struct registers *regs)
+{
+	(void)cpu;
+	return memory_reclaim(gpa(regs->rdi));
+}
+
 #ifdef CONFIG_RINGWALL_TEST_HOOKS
 static void __attribute__((noinline)) smash(volatile uint8_t *at, uint32_t n)
 {
@@ -179,12 +197,40 @@ static void __attribute__((noinline)) smash(volatile uint8_t *at, uint32_t n)
 		*at++ = 0xee;
 }
 
+/* Pages that nobody needs, in a list through their first words. */
+static void **eaten;
+
+static enum rw_error eat_memory(const struct pcpu *cpu)
+{
+	void **page = NULL;
+
+	while (!cpu->doorbell->memory_wanted && (page = page_alloc(0))) {
+		*page = eaten;
+		eaten = page;
+	}
+	return page ? RW_OK : RW_E_NO_MEMORY;
+}
+
+static enum rw_error free_eaten(void)
+{
+	while (eaten) {
+		void **page = eaten;
+
+		eaten = *page;
+		page_free(page);
+	}
+	return RW_OK;
+}
+
 static enum rw_error call_test_hook(struct pcpu *cpu, struct registers *regs)
 {
 	volatile uint8_t victim[16];
 
-	(void)cpu;
 	switch (regs->rdi) {
+	case RW_TEST_EAT_MEMORY:
+		return eat_memory(cpu);
+	case RW_TEST_FREE_MEMORY:
+		return free_eaten();
 	case RW_TEST_NULL_POINTER:
 		__asm__ volatile("movl $1, 8" ::: "memory");
 		break;
@@ -213,6 +259,8 @@ static call_fn *const calls[RW_HC_END - RW_HC_BASE] = {
 	[RW_HC_TEST_ALERT - RW_HC_BASE] = call_test_alert,
 	[RW_HC_DUMP - RW_HC_BASE] = call_dump,
 	[RW_HC_DISABLE - RW_HC_BASE] = call_disable,
+	[RW_HC_DONATE - RW_HC_BASE] = call_donate,
+	[RW_HC_RECLAIM - RW_HC_BASE] = call_reclaim,
 #ifdef CONFIG_RINGWALL_TEST_HOOKS
 	[RW_HC_TEST_HOOK - RW_HC_BASE] = call_test_hook,
 #endif
@@ -232,8 +280,8 @@ void exit_vmcall(struct pcpu *cpu)
 	}
 	if (number < RW_HC_END - RW_HC_BASE && calls[number])
 		error = calls[number](cpu, regs);
-	if (error == RW_E_UNKNOWN_CALL || error == RW_E_ADDRESS ||
-	    error == RW_E_LOCKED)
+	if (__builtin_expect(error == RW_E_UNKNOWN_CALL ||
+			     error == RW_E_ADDRESS || error == RW_E_LOCKED, 0))
 		event_hypercall(cpu, regs->rax, error);
 	regs->rax = error;
 	skip_instruction();

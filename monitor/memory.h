@@ -24,6 +24,26 @@ void *page_alloc(unsigned int order);
 /** Gives back what page_alloc gave; a wrong address stops the monitor. */
 void page_free(void *page);
 
+/**
+ * Takes the RW_DONATE_SIZE bytes from start away from the guest, or, called
+ * again when every CPU has invalidated, takes them in use: *ret_in_use.
+ *
+ * RW_E_ARGUMENT: not aligned, or beyond the physmap. RW_E_ADDRESS: not RAM that
+ * the guest has all rights on. RW_E_BUSY: another block is on its way.
+ * RW_E_MEMORY_LIMIT. RW_E_NO_MEMORY.
+ */
+enum rw_error memory_donate(gpa_t start, bool *ret_in_use);
+
+/**
+ * Gives a block of memory_donate() back to the guest, cleared, or as it was if
+ * it never came in use.
+ *
+ * RW_E_ARGUMENT: no such block. RW_E_MEMORY_IN_USE: not all of it is free, or
+ * the reserve would be touched. RW_E_BUSY: another block is on its way in.
+ * RW_E_NO_MEMORY.
+ */
+enum rw_error memory_reclaim(gpa_t start);
+
 /** Physical address of anything in donated memory, and back. */
 hpa_t page_hpa(const void *page);
 void *page_va(hpa_t a);

@@ -62,14 +62,6 @@ static void use_view(struct pcpu *cpu)
 	CHECK(!invept(INVEPT_SINGLE, eptp));
 }
 
-void step_rebuild(struct pcpu *cpu)
-{
-	ept_view_begin(&cpu->view);
-	for (uint32_t i = 0; i < cpu->step.pages; i++)
-		CHECK(shadow(cpu, i));
-	use_view(cpu);
-}
-
 /*
  * One instruction and nothing else: no interrupt, every exception to us, and
  * the trap flag that works here. With RFLAGS.TF, blocking by MOV SS would hide
@@ -129,6 +121,19 @@ static void disarm(struct pcpu *cpu)
 		nmi_set_controls(cpu,
 				 cpu->processor_controls &
 					 ~(uint32_t)PROC_MONITOR_TRAP_FLAG);
+}
+
+void step_rebuild(struct pcpu *cpu)
+{
+	ept_view_begin(&cpu->view);
+	for (uint32_t i = 0; i < cpu->step.pages; i++) {
+		/* No longer the guest's: the write traps again and says so. */
+		if (!shadow(cpu, i)) {
+			disarm(cpu);
+			return;
+		}
+	}
+	use_view(cpu);
 }
 
 bool step_begin(struct pcpu *cpu, gpa_t at, gva_t linear, bool linear_valid)

@@ -7,6 +7,7 @@
 #include "ept/mtrr.h"
 #include "ept/sync.h"
 #include "monitor/cpu.h"
+#include "monitor/enter.h"
 #include "monitor/memory.h"
 #include "monitor/panic.h"
 #include "monitor/percpu.h"
@@ -216,7 +217,9 @@ void wall_catch_up(struct pcpu *cpu)
 	while (ept_sync_behind(&wall_sync, cpu->index, &generation)) {
 		if (cpu->step.active)
 			step_rebuild(cpu);
-		CHECK(!invept(INVEPT_ALL, 0));
+		if (invept(INVEPT_ALL, 0))
+			enter_vmx_refused(RW_E_INVEPT);
+		write_cr3(read_cr3()); /* a block may have left our tables */
 		ept_sync_caught_up(&wall_sync, cpu->index, generation);
 	}
 }
@@ -293,6 +296,42 @@ enum rw_error wall_apply(const struct wall_change *changes, uint32_t count,
 		failed = ept_protect(&u, changes[i].start, changes[i].size,
 				     changes[i].rights);
 	return finish(&u, failed, ret_generation);
+}
+
+/* A page that a rule protects is not taken: it would come back writable. */
+enum rw_error wall_take(gpa_t start, uint64_t size, uint64_t *ret_generation)
+{
+	enum ept_error failed = EPT_OK;
+	struct ept_update u;
+	enum rw_error error = begin(&u);
+
+	if (error)
+		return error;
+	for (gpa_t at = start; at.v - start.v < size; at.v += RW_PAGE_SIZE)
+		if (!wall_is_ram(at) || wall_rights(at) != EPT_RWX)
+			failed = EPT_ERR_TAKEN;
+	if (!failed)
+		failed = ept_take(&u, start, size);
+	return finish(&u, failed, ret_generation);
+}
+
+enum rw_error wall_give(gpa_t start, uint64_t size)
+{
+	struct ept_update u;
+	uint64_t generation;
+	enum rw_error error = begin(&u);
+
+	if (error)
+		return error;
+	return finish(&u, ept_give(&u, &mtrr, start, size, EPT_RWX),
+		      &generation);
+}
+
+void wall_reclaim(void)
+{
+	spin_lock(&lock);
+	ept_sync_reclaim(&wall_sync);
+	spin_unlock(&lock);
 }
 
 uint64_t wall_rights(gpa_t at)

@@ -75,6 +75,21 @@ struct wall_change {
 enum rw_error wall_apply(const struct wall_change *changes, uint32_t count,
 			 uint64_t *ret_generation);
 
+/**
+ * Takes away what the guest has as ordinary RAM, all rights on every page of
+ * it; *ret_generation as for wall_apply(). RW_E_NO_MEMORY, RW_E_ADDRESS.
+ */
+enum rw_error wall_take(gpa_t start, uint64_t size, uint64_t *ret_generation);
+
+/**
+ * Gives back what wall_take() took; the caller has cleared it.
+ * RW_E_NO_MEMORY, RW_E_ADDRESS.
+ */
+enum rw_error wall_give(gpa_t start, uint64_t size);
+
+/** Frees the tables that no CPU can walk any more. */
+void wall_reclaim(void);
+
 /** Have all CPUs inside reached that generation? */
 bool wall_reached(uint64_t generation);
 

@@ -37,6 +37,7 @@ int cmd_monitor_enable(int argc, char **argv);
 int cmd_monitor_disable(int argc, char **argv);
 int cmd_monitor_unload(int argc, char **argv);
 int cmd_monitor_dump(int argc, char **argv);
+int cmd_monitor_memory(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_test_alert(int argc, char **argv);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* monitor load, enable, disable, unload, dump; test-alert; test-hook. */
+/* monitor load, enable, disable, unload, memory, dump; test-alert; test-hook. */
+#include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +101,59 @@ int cmd_monitor_unload(int argc, char **argv)
 				cli_fail("monitor unload", error);
 }
 
+/* A whole number of MiB or GiB; the driver knows what a block is. */
+static bool read_size(const char *word, uint64_t *ret_bytes)
+{
+	unsigned long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(word, &end, 10);
+	if (errno || end == word || *word == '-' || number > UINT32_MAX ||
+	    (strcmp(end, "M") && strcmp(end, "G"))) {
+		cli_usage("a size is a number of MiB or GiB like 2M or 1G, not '%s'",
+			  word);
+		return false;
+	}
+	*ret_bytes = (uint64_t)number << (*end == 'M' ? 20 : 30);
+	return true;
+}
+
+static int change_memory(uint64_t bytes, bool take)
+{
+	uint64_t done;
+	enum rw_error error = device_memory(bytes, take, &done);
+
+	if (error == RW_OK)
+		return EXIT_CODE_OK;
+	if (done)
+		fprintf(stderr, "ringwall: %" PRIu64 " MiB were taken back\n",
+			done >> 20);
+	return cli_fail("monitor memory", error);
+}
+
+int cmd_monitor_memory(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "give", required_argument, NULL, 'g' },
+		{ "take", required_argument, NULL, 't' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option, wanted = 0;
+	uint64_t bytes = 0;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == '?' || !read_size(optarg, &bytes))
+			return EXIT_CODE_USAGE;
+		if (wanted)
+			return cli_usage("monitor memory does one at a time");
+		wanted = option;
+	}
+	if (!wanted || optind < argc)
+		return cli_usage("monitor memory takes --give or --take");
+	return change_memory(bytes, wanted == 't');
+}
+
 /* The dump's names are optional: without them the addresses still stand. */
 static struct image_symbols *open_symbols(const char *path, bool asked,
 					  const struct rw_dump_header *header)
@@ -190,6 +245,8 @@ int cmd_test_hook(int argc, char **argv)
 		{ "null-pointer", RW_TEST_NULL_POINTER },
 		{ "check", RW_TEST_CHECK },
 		{ "stack-smash", RW_TEST_STACK_SMASH },
+		{ "eat-memory", RW_TEST_EAT_MEMORY },
+		{ "free-memory", RW_TEST_FREE_MEMORY },
 	};
 	enum rw_error error;
 	uint32_t cpu = 0;
@@ -209,6 +266,6 @@ int cmd_test_hook(int argc, char **argv)
 					cli_fail("test-hook", error);
 	}
 	return cli_usage(
-		"no test hook '%s': null-pointer, check or stack-smash",
+		"no test hook '%s': null-pointer, check, stack-smash, eat-memory or free-memory",
 		argv[optind]);
 }

@@ -21,6 +21,8 @@ static const struct cli_command commands[] = {
 	  "take every CPU out of the monitor", false },
 	{ "monitor", "unload", cmd_monitor_unload, "", "drop the monitor image",
 	  false },
+	{ "monitor", "memory", cmd_monitor_memory, "--give SIZE | --take SIZE",
+	  "give the monitor memory, or take it back: 2M, 64M, 1G", false },
 	{ "monitor", "dump", cmd_monitor_dump, "[--image IMAGE] [-o FORMAT]",
 	  "show panic records and the log of the monitor", false },
 	{ "status", NULL, cmd_status, "[-o FORMAT]",

@@ -80,9 +80,15 @@ static void print_monitor(FILE *to, const struct status_report *report)
 		status->kaslr_slide, status->text_pages, status->rodata_pages);
 	fprintf(to,
 		"memory     %" PRIu64 " pages, %" PRIu64 " free, %" PRIu64
-		" at the lowest\n",
+		" at the lowest, reserve %" PRIu64 "\n",
 		status->memory_pages, status->memory_free,
-		status->memory_low_water);
+		status->memory_low_water, status->memory_reserve);
+	fprintf(to,
+		"donated    %" PRIu64 " of the pages, by %" PRIu64
+		" donations and %" PRIu64 " returns, asked for %" PRIu64
+		" times\n",
+		status->memory_donated, status->memory_donations,
+		status->memory_returns, status->memory_requests);
 	fprintf(to,
 		"EPT        %" PRIu64 " tables, leaves: %" PRIu64
 		" of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G\n",

@@ -19,15 +19,16 @@ _ringwall()
 		compopt -o default
 		return
 		;;
-	--cpu)
+	--cpu | --give | --take)
 		return
 		;;
 	*)
 		case $COMP_CWORD,${COMP_WORDS[1]},${COMP_WORDS[2]} in
 		1,*) words="monitor status events test-alert policy keygen version help" ;;
-		2,monitor,*) words="load enable disable unload dump" ;;
+		2,monitor,*) words="load enable disable unload memory dump" ;;
 		2,policy,*) words="build sign verify inspect load" ;;
 		*,monitor,load) words="--trust" ;;
+		*,monitor,memory) words="--give --take" ;;
 		*,monitor,dump) words="--image -o" ;;
 		*,status,*) words="-o" ;;
 		*,events,*) words="--follow" ;;

@@ -65,11 +65,12 @@ struct rw_boot {
 };
 
 /**
- * First word of the doorbell page: sequence of the newest event record. The
- * driver's timer compares it; no exit is needed to learn that there is news.
+ * Start of the doorbell page, which only the monitor writes. The driver looks
+ * at it from time to time; no exit is needed to learn that there is news.
  */
 struct rw_doorbell {
-	uint64_t events_last;
+	uint64_t events_last; /* sequence of the newest event record */
+	uint64_t memory_wanted; /* pages missing to the reserve; 0: none */
 };
 
 /**

@@ -45,13 +45,27 @@ enum rw_hypercall {
 	RW_HC_DISABLE,
 	/** (what) CONFIG_RINGWALL_TEST_HOOKS only: enum rw_test_hook. */
 	RW_HC_TEST_HOOK,
+	/**
+	 * (gpa) Gives the monitor the RW_DONATE_SIZE bytes from gpa. RDX = 0:
+	 * the guest has lost them, and the monitor does not use them until
+	 * every CPU has made RW_HC_SYNC and this call is repeated. RDX = 1:
+	 * in use.
+	 */
+	RW_HC_DONATE,
+	/** (gpa) The guest gets back, cleared, what RW_HC_DONATE gave. */
+	RW_HC_RECLAIM,
 	RW_HC_END
 };
+
+/** Memory is donated at run time in blocks of this size, aligned to it. */
+#define RW_DONATE_SIZE (2ULL << 20)
 
 enum rw_test_hook {
 	RW_TEST_NULL_POINTER = 1, /* fault in VMX root */
 	RW_TEST_CHECK = 2, /* a failing CHECK() */
 	RW_TEST_STACK_SMASH = 3, /* the stack protector */
+	RW_TEST_EAT_MEMORY = 4, /* until the driver is asked for more */
+	RW_TEST_FREE_MEMORY = 5, /* what the former ate */
 };
 
 /**

@@ -67,6 +67,16 @@ struct rw_ioc_driver {
 	uint64_t donated; /* out: bytes */
 };
 
+/**
+ * RW_IOC_MEMORY: give the monitor memory, or take back what was given at run
+ * time. Giving is all or nothing; taking stops where the monitor keeps the rest.
+ */
+struct rw_ioc_memory {
+	uint64_t bytes; /* in: a multiple of RW_DONATE_SIZE; out: how many */
+	uint32_t take; /* in: 0 give, 1 take */
+	uint32_t error; /* out */
+};
+
 #define RW_IOC_LOAD _IOWR('R', 1, struct rw_ioc_load)
 #define RW_IOC_UNLOAD _IOWR('R', 2, struct rw_ioc_call)
 #define RW_IOC_ENABLE _IOWR('R', 3, struct rw_ioc_call)
@@ -78,5 +88,6 @@ struct rw_ioc_driver {
 #define RW_IOC_TEST_ALERT _IOWR('R', 9, struct rw_ioc_call)
 #define RW_IOC_DRIVER _IOR('R', 10, struct rw_ioc_driver)
 #define RW_IOC_TEST_HOOK _IOWR('R', 11, struct rw_ioc_call)
+#define RW_IOC_MEMORY _IOWR('R', 12, struct rw_ioc_memory)
 
 #endif

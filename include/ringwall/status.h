@@ -7,7 +7,7 @@
 #include <ringwall/types.h>
 
 /** Bumped with every change of the structures and calls in include/ringwall. */
-#define RW_ABI_VERSION 1
+#define RW_ABI_VERSION 2
 
 enum rw_state {
 	RW_STATE_ENABLED = 1, /* CPUs inside, no policy in force */
@@ -71,6 +71,12 @@ struct rw_status {
 	uint64_t events_ring; /* records the ring holds */
 	uint8_t events_chain[RW_SHA256_SIZE]; /* of the newest record */
 	uint64_t hypercalls;
+
+	uint64_t memory_reserve; /* fewer free pages: the driver is asked */
+	uint64_t memory_donated; /* of memory_pages, those given at run time */
+	uint64_t memory_donations; /* blocks taken in use at run time, ever */
+	uint64_t memory_returns; /* blocks given back */
+	uint64_t memory_requests; /* times that the reserve was touched */
 };
 
 #define RW_EXIT_REASONS 70

@@ -320,26 +320,6 @@ enum mm_error buddy_remove_chunk(struct buddy *b, hpa_t start,
 	return MM_OK;
 }
 
-bool buddy_spare_chunk(struct buddy *b, hpa_t *ret_start)
-{
-	enum mm_error error;
-	bool found = false;
-
-	spin_lock(&b->lock);
-	error = hot_join(b, BUDDY_ORDERS);
-	for (uint32_t n = 1; n <= BUDDY_CHUNKS && !found; n++) {
-		const struct buddy_chunk *c = &b->chunk[n];
-		uint32_t usable = c->pages - overhead_of(c->pages);
-
-		found = c->pages && b->counters.free >= b->reserve + usable &&
-			!chunk_walk(b, n, false);
-		if (found)
-			*ret_start = buddy_hpa(b, (void *)c->base);
-	}
-	done(b, error);
-	return found;
-}
-
 void buddy_set_reserve(struct buddy *b, uint64_t pages)
 {
 	__atomic_store_n(&b->reserve, pages, __ATOMIC_RELAXED);

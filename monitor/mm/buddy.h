@@ -133,12 +133,6 @@ enum mm_error buddy_add_chunk(struct buddy *b, hpa_t start,
 enum mm_error buddy_remove_chunk(struct buddy *b, hpa_t start,
 				 size_t *ret_pages) RW_MUST_USE;
 
-/**
- * Finds a chunk that can be removed and whose removal leaves at least `reserve`
- * pages free. False if there is none.
- */
-bool buddy_spare_chunk(struct buddy *b, hpa_t *ret_start);
-
 /** Sets how many free pages buddy_needs_memory() asks for. */
 void buddy_set_reserve(struct buddy *b, uint64_t pages);
 

@@ -177,6 +177,12 @@ int device_io_ioctl(int fd, unsigned long request, void *argument)
 	case RW_IOC_DRIVER:
 		memcpy(argument, &fake.driver, sizeof(fake.driver));
 		return 0;
+	case RW_IOC_MEMORY:
+		fake.memory = *(struct rw_ioc_memory *)argument;
+		if (fake.error)
+			((struct rw_ioc_memory *)argument)->bytes =
+				fake.memory_done;
+		return simple(&((struct rw_ioc_memory *)argument)->error);
 	case RW_IOC_UNLOAD:
 	case RW_IOC_ENABLE:
 	case RW_IOC_DISABLE:

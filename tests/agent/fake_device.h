@@ -17,6 +17,7 @@ struct fake_device {
 	int ioctl_errno;    /* every ioctl fails with this */
 	uint32_t error;	    /* every ioctl with an error member says this */
 	uint32_t cpu;	    /* enable and disable name this CPU */
+	uint64_t memory_done; /* bytes that RW_IOC_MEMORY claims, if it fails */
 	uint64_t read_size; /* bytes that reading ioctls claim, 0: the truth */
 	size_t read_cut;    /* read() gives so many bytes less */
 	int read_errno;	    /* read() fails with this */
@@ -39,6 +40,7 @@ struct fake_device {
 	struct rw_ioc_load load;
 	struct rw_ioc_policy policy;
 	struct rw_ioc_call call;
+	struct rw_ioc_memory memory;
 };
 
 extern struct fake_device fake;

@@ -145,6 +145,11 @@ static void everything_the_monitor_says_is_shown(void **state)
 	expect_number("cpus.1.exits_by_reason.EPT violation", 7);
 	assert_int_equal(json_object_size(at("cpus.1.exits_by_reason")), 2);
 	expect_number("memory.low_water", 1400);
+	expect_number("memory.reserve", 128);
+	expect_number("memory.donated", 1024);
+	expect_number("memory.donations", 3);
+	expect_number("memory.returns", 1);
+	expect_number("memory.requests", 2);
 	expect_number("memory.ept_leaves.2M", 300);
 	expect_number("events.coalesced", 3);
 	assert_true(json_is_false(at("degraded")));
@@ -256,6 +261,19 @@ static void a_wrong_word_is_a_usage_error(void **state)
 			 EXIT_CODE_USAGE);
 	assert_int_equal(run(cmd_monitor_dump, "dump x"), EXIT_CODE_USAGE);
 	assert_int_equal(run(cmd_monitor_load, "load a b"), EXIT_CODE_USAGE);
+	assert_int_equal(run(cmd_monitor_memory, "memory"), EXIT_CODE_USAGE);
+	assert_int_equal(run(cmd_monitor_memory, "memory --give 2"),
+			 EXIT_CODE_USAGE);
+	assert_int_equal(run(cmd_monitor_memory, "memory --give -2M"),
+			 EXIT_CODE_USAGE);
+	assert_int_equal(run(cmd_monitor_memory, "memory --take 2Mi"),
+			 EXIT_CODE_USAGE);
+	assert_int_equal(run(cmd_monitor_memory, "memory --take 4294967296M"),
+			 EXIT_CODE_USAGE);
+	assert_int_equal(run(cmd_monitor_memory, "memory --take 2M 4M"),
+			 EXIT_CODE_USAGE);
+	assert_int_equal(run(cmd_monitor_memory, "memory --give 2M --take 2M"),
+			 EXIT_CODE_USAGE);
 	assert_int_equal(run(cmd_events, "events all"), EXIT_CODE_USAGE);
 	assert_int_equal(run(cmd_test_hook, "test-hook check --cpu x"),
 			 EXIT_CODE_USAGE);
@@ -295,6 +313,42 @@ static void commands_that_work_say_nothing(void **state)
 	assert_int_equal(fake.call.cpu, 1);
 	assert_string_equal(out, "");
 	assert_string_equal(err, "");
+}
+
+static void memory_is_given_and_taken_in_whole_sizes(void **state)
+{
+	(void)state;
+	assert_int_equal(run(cmd_monitor_memory, "memory --give 6M"),
+			 EXIT_CODE_OK);
+	assert_int_equal(fake.request, RW_IOC_MEMORY);
+	assert_int_equal(fake.memory.bytes, 6 << 20);
+	assert_int_equal(fake.memory.take, 0);
+	assert_int_equal(run(cmd_monitor_memory, "memory --take 1G"),
+			 EXIT_CODE_OK);
+	assert_int_equal(fake.memory.bytes, 1 << 30);
+	assert_int_equal(fake.memory.take, 1);
+	assert_string_equal(out, "");
+	assert_string_equal(err, "");
+}
+
+static void memory_that_is_kept_is_said_and_how_much_came_back(void **state)
+{
+	(void)state;
+	fake.error = RW_E_MEMORY_IN_USE;
+	fake.memory_done = 4 << 20;
+	assert_int_equal(run(cmd_monitor_memory, "memory --take 8M"),
+			 EXIT_CODE_ERROR);
+	assert_non_null(strstr(err, "4 MiB were taken back"));
+	assert_non_null(strstr(err, "the monitor uses this memory"));
+	fake.memory_done = 0;
+	assert_int_equal(run(cmd_monitor_memory, "memory --give 8M"),
+			 EXIT_CODE_ERROR);
+	assert_null(strstr(err, "taken back"));
+	fake.error = 0;
+	fake.ioctl_errno = ENODEV;
+	assert_int_equal(run(cmd_monitor_memory, "memory --give 8M"),
+			 EXIT_CODE_ABSENT);
+	assert_null(strstr(err, "taken back"));
 }
 
 static void load_needs_a_trusted_key_and_an_image(void **state)
@@ -389,6 +443,8 @@ int main(void)
 		TEST(a_monitor_with_too_many_cpus_is_not_believed),
 		TEST(a_wrong_word_is_a_usage_error),
 		TEST(a_refusal_names_the_cpu_and_sets_the_exit_code),
+		TEST(memory_is_given_and_taken_in_whole_sizes),
+		TEST(memory_that_is_kept_is_said_and_how_much_came_back),
 		TEST(commands_that_work_say_nothing),
 		TEST(load_needs_a_trusted_key_and_an_image),
 		TEST(events_are_printed_and_judged),

@@ -351,22 +351,6 @@ static void a_removed_chunk_holds_nothing_but_zeros(void **state)
 	assert_int_equal(take_all(m, 0, blocks), 700 - 3);
 }
 
-static void a_spare_chunk_is_found_only_above_the_reserve(void **state)
-{
-	struct memory *m = *state;
-	hpa_t start = hpa(1);
-
-	memory_donate(m, 0, 104);
-	memory_donate(m, 512, 204);
-	buddy_set_reserve(&m->buddy, 150);
-	assert_true(buddy_spare_chunk(&m->buddy, &start));
-	assert_int_equal(start.v, page_hpa(0).v);
-	take(m, 0);
-	buddy_set_reserve(&m->buddy, 210);
-	assert_false(buddy_spare_chunk(&m->buddy, &start));
-	buddy_audit(&m->buddy);
-}
-
 static void low_memory_is_said_in_time_and_remembered(void **state)
 {
 	struct memory *m = *state;
@@ -645,7 +629,6 @@ int main(void)
 		TEST(memory_of_others_is_refused),
 		TEST(a_chunk_in_use_is_not_removed),
 		TEST(a_removed_chunk_holds_nothing_but_zeros),
-		TEST(a_spare_chunk_is_found_only_above_the_reserve),
 		TEST(low_memory_is_said_in_time_and_remembered),
 		TEST(random_requests_agree_with_a_flat_model),
 		TEST(every_flipped_bit_of_a_used_block_is_noticed),

@@ -68,6 +68,11 @@ bool guest_can(uint64_t gpa, uint64_t access)
 	return translate(gpa, access);
 }
 
+uint64_t fake_tree_rights(uint64_t gpa)
+{
+	return walk(*fake_vmcs(EPT_POINTER), gpa).rights;
+}
+
 struct vm_exit violation_exit(uint64_t gpa, uint64_t gva, uint64_t access)
 {
 	uint64_t rights = walk(*fake_vmcs(EPT_POINTER), gpa).rights;

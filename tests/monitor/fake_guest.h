@@ -41,6 +41,9 @@ extern uint32_t store_exits;
 /** Whether the guest may do that (EPT_R, W or X) by the current EPT pointer. */
 bool guest_can(uint64_t gpa, uint64_t access);
 
+/** What the tables of this CPU's EPT pointer let the guest do. */
+uint64_t fake_tree_rights(uint64_t gpa);
+
 /** The EPT violation that an access to this address takes. */
 struct vm_exit violation_exit(uint64_t gpa, uint64_t gva, uint64_t access);
 

@@ -12,6 +12,7 @@
 
 #define FAKE_WIDTH  40 /* bits of a physical address */
 #define FAKE_MEMORY (6ULL << 30)
+#define FAKE_BLOCKS 128 /* of memory donated at run time */
 
 /* The map. */
 #define LOW_RAM_START  0x1000ULL
@@ -34,7 +35,11 @@ void *physical(uint64_t hpa);
 /** Lets the monitor reach a donated stretch through its physmap. */
 void fake_memory_donate(uint64_t start, uint64_t end);
 
-/** Is that RAM, and not the monitor's? */
+/**
+ * Is that RAM, and not the monitor's? What is donated at run time becomes the
+ * monitor's when it enters its tables (INVLPG), and fails the test if any CPU
+ * that runs the guest still reaches it or remembers that it did.
+ */
 bool fake_memory_is_guest_ram(uint64_t hpa);
 
 /** The PML4 the monitor runs on, for the windows. */

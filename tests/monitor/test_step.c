@@ -583,6 +583,31 @@ static void a_tree_that_changes_meanwhile_changes_nothing(void **state)
 	assert_true(wall_rights(gpa(9 * RW_SIZE_1G)));
 }
 
+/* Opened by a policy and donated by the guest, between exit and entry. */
+static void take_the_page(const char *name, uint64_t operand)
+{
+	struct wall_change open = { gpa(TEXT_PHYS), RW_SIZE_2M, EPT_RWX };
+	uint64_t generation;
+
+	if (strcmp(name, "VMWRITE") || operand != EXCEPTION_BITMAP ||
+	    !wall_rights(open.start))
+		return;
+	assert_int_equal(wall_apply(&open, 1, &generation), RW_OK);
+	assert_int_equal(wall_take(open.start, open.size, &generation), RW_OK);
+}
+
+static void a_page_that_is_taken_meanwhile_ends_the_step(void **state)
+{
+	struct store s = store_at(AT, 0xcc, BYTES);
+
+	audit(state);
+	fake->before = take_the_page;
+	assert_int_equal(guest_store(&s), STORE_FAULT);
+	fake->before = NULL;
+	assert_refused();
+	assert_text_as_it_was();
+}
+
 static struct store other;
 
 static void step_on_the_other_cpu(const struct store *s)
@@ -653,6 +678,7 @@ int main(void)
 		BOTH(blocking_by_sti_or_mov_ss_does_not_hide_the_end),
 		BOTH(a_trap_that_mov_ss_held_back_is_not_lost),
 		BOTH(a_tree_that_changes_meanwhile_changes_nothing),
+		BOTH(a_page_that_is_taken_meanwhile_ends_the_step),
 		BOTH(two_cpus_step_at_once_on_one_page),
 		BOTH(a_step_takes_two_exits),
 	};
