@@ -66,6 +66,13 @@ def attack(payload, config):
         copy(module, payload / "attack" / module.name)
 
 
+def guest(payload, config):
+    """bin/life, and guest/: the test modules."""
+    copy(machine.BUILD / "tests/guest/life", payload / "bin/life")
+    for module in (machine.product(config.kernel) / "tests/kernel").glob("*.ko"):
+        copy(module, payload / "guest" / module.name)
+
+
 def stress_ng(payload, config):
     copy(shutil.which("stress-ng"), payload / "bin/stress-ng")
 
@@ -77,7 +84,7 @@ def kvm(payload, config):
 
 
 NEEDS = {"ringwall": ringwall, "testing": testing, "policy": policy, "attack": attack,
-         "stress-ng": stress_ng, "kvm": kvm}
+         "guest": guest, "stress-ng": stress_ng, "kvm": kvm}
 
 RUN = """\
 . ./environment

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from testbed import machine, scenario, static
 from testbed.steps import JOBS, TAIL, Count, build, ctest, quiet
 
-MODULES = ("driver/ringwall.ko", "tests/attack/attack.ko")
+MODULES = ("driver/ringwall.ko", "tests/attack/attack.ko", "tests/kernel/cpustate.ko")
 PROGRAMS = ("agent/ringwall", "agent/ringwalld", "monitor/monitor.elf",
-            "monitor/monitor-testing.elf")
+            "monitor/monitor-testing.elf", "tests/guest/life")
 
 
 def product(count, kernel="stock", quietly=False):
