@@ -127,9 +127,15 @@ static enum fake_end refuse(uint32_t vectoring)
 static void a_refusal_while_an_event_is_delivered_is_as_by_the_cpu(void **state)
 {
 	static const uint32_t benign[] = {
-		0,	       EXCEPTION(VECTOR_UD), EXCEPTION(VECTOR_DB),
-		INTERRUPT(13), SOFTWARE(13),	     BREAKPOINT,
-		NMI_INFO,      EXCEPTION(16),	     WITH_CODE(17),
+		0,
+		EXCEPTION(VECTOR_UD),
+		EXCEPTION(VECTOR_DB),
+		INTERRUPT(13),
+		SOFTWARE(13),
+		BREAKPOINT,
+		NMI_INFO,
+		EXCEPTION(16),
+		WITH_CODE(17),
 	};
 	static const uint32_t contributory[] = {
 		EXCEPTION(0),  WITH_CODE(10),	     WITH_CODE(11),

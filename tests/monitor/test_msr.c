@@ -99,9 +99,8 @@ static void the_system_call_and_segment_msrs_cost_nothing(void **state)
 
 static void a_denied_write_faults_and_is_recorded(void **state)
 {
-	static const uint32_t denied[] = { 0x3a,  0x79,	 0x9b,	0x1f2,
-					   0x1f3, 0x560, 0x561, 0x570,
-					   0x982 };
+	static const uint32_t denied[] = { 0x3a,  0x79,	 0x9b,	0x1f2, 0x1f3,
+					   0x560, 0x561, 0x570, 0x982 };
 	uint64_t rip;
 
 	(void)state;

@@ -8,11 +8,10 @@
 #include "monitor/wall.h"
 #include "tests/monitor/fake_kernel.h"
 
-#define AT	  (TEXT_PHYS + 0x2468)
-#define EDGE	  (TEXT_PHYS + RW_PAGE_SIZE)
-#define RODATA_AT (RODATA_PHYS + 0x10)
-#define BYTES	  8
-#define NMI_INFO  (INTR_VALID | INTR_TYPE_NMI | VECTOR_NMI)
+#define AT	 (TEXT_PHYS + 0x2468)
+#define EDGE	 (TEXT_PHYS + RW_PAGE_SIZE)
+#define BYTES	 8
+#define NMI_INFO (INTR_VALID | INTR_TYPE_NMI | VECTOR_NMI)
 
 static struct registers registers;
 static uint64_t rip, rsp, flags;
@@ -143,9 +142,8 @@ static void change_mode(const struct store *s)
 static void enforce_refuses_a_change_of_segments_too(void **state)
 {
 	static const uint32_t fields[] = {
-		GUEST_CS_SELECTOR,	GUEST_CS_BASE,
-		GUEST_CS_LIMIT,		GUEST_CS_ACCESS_RIGHTS,
-		GUEST_SS_SELECTOR,	GUEST_SS_BASE,
+		GUEST_CS_SELECTOR,	GUEST_CS_BASE,		GUEST_CS_LIMIT,
+		GUEST_CS_ACCESS_RIGHTS, GUEST_SS_SELECTOR,	GUEST_SS_BASE,
 		GUEST_SS_LIMIT,		GUEST_SS_ACCESS_RIGHTS,
 	};
 	struct store s = store_at(AT, 0xcc, BYTES);
@@ -165,7 +163,8 @@ static void enforce_refuses_a_change_of_segments_too(void **state)
 static void end_step(void)
 {
 	if (this_cpu()->step_mtf)
-		machine_exit(&(struct vm_exit){ .reason = EXIT_MONITOR_TRAP_FLAG });
+		machine_exit(
+			&(struct vm_exit){ .reason = EXIT_MONITOR_TRAP_FLAG });
 	else
 		machine_exit(&(struct vm_exit){
 			.reason = EXIT_EXCEPTION_NMI,
@@ -382,48 +381,6 @@ static void a_straddling_store_that_passes_is_done_on_both(void **state)
 	assert_int_equal(guest_store(&s), STORE_DONE);
 	assert_done();
 	memset(old + RW_PAGE_SIZE - 3, 0xcc, BYTES);
-	assert_text_as_it_was();
-}
-
-/* Text would allow it, rodata does not: neither page changes. */
-static void one_page_that_refuses_keeps_the_other(void **state)
-{
-	struct sample_body body = kernel_policy(1);
-	struct store s = store_at(EDGE - 3, 0xcc, BYTES);
-	struct rw_event e[3];
-	uint64_t rodata;
-
-	body.text.mode = RW_MODE_AUDIT;
-	body.text.action = RW_ACTION_ALLOW;
-	arm(state, &body);
-	memcpy(&rodata, physical(RODATA_PHYS), sizeof(rodata));
-	s.gpa[1] = gpa(RODATA_PHYS);
-	assert_int_equal(guest_store(&s), STORE_FAULT);
-	assert_refused();
-	assert_text_as_it_was();
-	assert_memory_equal(physical(RODATA_PHYS), &rodata, sizeof(rodata));
-	/* And no record says that the other happened. */
-	assert_int_equal(kernel_events(e, 3), 2);
-	assert_int_equal(e[0].rule_mode, RW_MODE_AUDIT);
-	assert_int_equal(e[0].verdict, RW_VERDICT_DENIED);
-	assert_int_equal(e[1].verdict, RW_VERDICT_DENIED);
-}
-
-/* Whichever page comes first. */
-static void fault_wins_over_discard(void **state)
-{
-	struct sample_body body = kernel_policy(1);
-	struct store s = store_at(EDGE - 3, 0xcc, BYTES);
-
-	body.rodata.action = RW_ACTION_DISCARD;
-	arm(state, &body);
-	s.gpa[1] = gpa(RODATA_PHYS);
-	assert_int_equal(guest_store(&s), STORE_FAULT);
-	assert_refused();
-	s = store_at(RODATA_PHYS + RW_PAGE_SIZE - 3, 0xcc, BYTES);
-	s.gpa[1] = gpa(EDGE);
-	assert_int_equal(guest_store(&s), STORE_FAULT);
-	assert_refused();
 	assert_text_as_it_was();
 }
 
@@ -667,8 +624,6 @@ int main(void)
 		BOTH(a_store_of_the_same_bytes_is_an_attempt),
 		BOTH(a_store_that_straddles_pages_is_judged_on_both),
 		BOTH(a_straddling_store_that_passes_is_done_on_both),
-		BOTH(one_page_that_refuses_keeps_the_other),
-		BOTH(fault_wins_over_discard),
 		BOTH(a_third_protected_page_ends_the_step_unseen),
 		BOTH(the_monitors_memory_in_the_same_instruction_ends_it),
 		BOTH(an_exception_of_the_instruction_is_the_guests),

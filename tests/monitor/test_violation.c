@@ -128,6 +128,50 @@ static void a_store_from_text_into_the_doorbell_is_refused(void **state)
 	assert_int_equal(e.gpa, DOORBELL);
 }
 
+static void assert_straddling_store_faults(uint64_t from, uint64_t to)
+{
+	struct store s = store_at(from + RW_PAGE_SIZE - 3, 0xcc, BYTES);
+	uint8_t before[2][BYTES];
+
+	memcpy(before[0], physical(s.gpa[0].v), 3);
+	memcpy(before[1], physical(to), BYTES);
+	s.gpa[1] = gpa(to);
+	assert_int_equal(guest_store(&s), STORE_FAULT);
+	assert_exception(VECTOR_GP);
+	assert_int_equal(*fake_vmcs(GUEST_RIP), rip);
+	assert_memory_equal(before[0], physical(s.gpa[0].v), 3);
+	assert_memory_equal(before[1], physical(to), BYTES);
+}
+
+/* Text would allow it, rodata does not, and no record says it happened. */
+static void one_page_that_refuses_keeps_the_other(void **state)
+{
+	struct sample_body body = kernel_policy(1);
+	struct rw_event e[3];
+
+	(void)state;
+	body.text.mode = RW_MODE_AUDIT;
+	body.text.action = RW_ACTION_ALLOW;
+	arm(&body);
+	assert_straddling_store_faults(TEXT_PHYS, RODATA_PHYS);
+	assert_int_equal(kernel_events(e, 3), 2);
+	assert_int_equal(e[0].rule_mode, RW_MODE_AUDIT);
+	assert_int_equal(e[0].verdict, RW_VERDICT_DENIED);
+	assert_int_equal(e[1].verdict, RW_VERDICT_DENIED);
+}
+
+/* Whichever page comes first. */
+static void fault_wins_over_discard(void **state)
+{
+	struct sample_body body = kernel_policy(1);
+
+	(void)state;
+	body.rodata.action = RW_ACTION_DISCARD;
+	arm(&body);
+	assert_straddling_store_faults(TEXT_PHYS, RODATA_PHYS);
+	assert_straddling_store_faults(RODATA_PHYS, TEXT_PHYS);
+}
+
 static void protected_memory_can_be_read_and_run(void **state)
 {
 	(void)state;
@@ -363,6 +407,8 @@ int main(void)
 			the_doorbell_can_be_read_and_a_write_is_recorded),
 		cmocka_unit_test(
 			a_store_from_text_into_the_doorbell_is_refused),
+		cmocka_unit_test(one_page_that_refuses_keeps_the_other),
+		cmocka_unit_test(fault_wins_over_discard),
 		cmocka_unit_test(protected_memory_can_be_read_and_run),
 		cmocka_unit_test(
 			a_write_while_an_event_is_delivered_is_refused_unseen),
