@@ -8,8 +8,9 @@
 
 #include <ringwall/addr.h>
 
+/** As CPUID leaves the registers: upper halves zero. */
 struct cpuid_regs {
-	uint32_t eax, ebx, ecx, edx;
+	uint64_t eax, ebx, ecx, edx;
 };
 
 /** Operand of LGDT, LIDT, SGDT, SIDT. */

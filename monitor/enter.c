@@ -284,7 +284,7 @@ static void write_host(struct pcpu *cpu, uint64_t cr0, uint64_t cr4)
 	vmcs_write32(HOST_SYSENTER_CS, 0);
 	vmcs_write(HOST_SYSENTER_ESP, 0);
 	vmcs_write(HOST_SYSENTER_EIP, 0);
-	vmcs_write(HOST_RSP, (uint64_t)cpu + PERCPU_BLOCK);
+	vmcs_write(HOST_RSP, (uint64_t)cpu + PERCPU_STACK);
 	vmcs_write(HOST_RIP, (uint64_t)vm_exit);
 }
 

@@ -88,48 +88,56 @@ monitor_entry:
 	ret
 	.size	monitor_entry, . - monitor_entry
 
-/* HOST_RIP. RSP is the top of this CPU's stack, 16-byte aligned. */
+/*
+ * HOST_RIP. RSP is at this CPU's struct registers, where its stack begins. First
+ * the registers that a call may change and RBX, which is enough for the common
+ * exits; then, if exit_handle does not take it, all. VM entry needs no RSP.
+ */
 	.globl	vm_exit
 	.type	vm_exit, @function
 vm_exit:
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%r11
-	push	%r10
-	push	%r9
-	push	%r8
-	push	%rdi
-	push	%rsi
-	push	%rbp
-	push	%rax			/* the slot of RSP */
-	push	%rbx
-	push	%rdx
-	push	%rcx
-	push	%rax
+	mov	%rax, REGS_RAX(%rsp)
+	mov	%rcx, REGS_RCX(%rsp)
+	mov	%rdx, REGS_RDX(%rsp)
+	mov	%rbx, REGS_RBX(%rsp)
+	mov	%rsi, REGS_RSI(%rsp)
+	mov	%rdi, REGS_RDI(%rsp)
+	mov	%r8, REGS_R8(%rsp)
+	mov	%r9, REGS_R9(%rsp)
+	mov	%r10, REGS_R10(%rsp)
+	mov	%r11, REGS_R11(%rsp)
 	mov	%rsp, %rdi
-	xor	%ebp, %ebp		/* the backtrace ends here */
 	call	exit_handle
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rbx
-	pop	%rbp
-	pop	%rbp
-	pop	%rsi
-	pop	%rdi
-	pop	%r8
-	pop	%r9
-	pop	%r10
-	pop	%r11
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
+	test	%al, %al
+	jz	.Lall
+.Lresume:
+	mov	REGS_RAX(%rsp), %rax
+	mov	REGS_RCX(%rsp), %rcx
+	mov	REGS_RDX(%rsp), %rdx
+	mov	REGS_RBX(%rsp), %rbx
+	mov	REGS_RSI(%rsp), %rsi
+	mov	REGS_RDI(%rsp), %rdi
+	mov	REGS_R8(%rsp), %r8
+	mov	REGS_R9(%rsp), %r9
+	mov	REGS_R10(%rsp), %r10
+	mov	REGS_R11(%rsp), %r11
 	vmresume
 	call	exit_resume_refused
 	ud2
+.Lall:
+	mov	%rbp, REGS_RBP(%rsp)
+	mov	%r12, REGS_R12(%rsp)
+	mov	%r13, REGS_R13(%rsp)
+	mov	%r14, REGS_R14(%rsp)
+	mov	%r15, REGS_R15(%rsp)
+	mov	%rsp, %rdi
+	call	exit_handle_all
+	mov	REGS_RBP(%rsp), %rbp
+	mov	REGS_R12(%rsp), %r12
+	mov	REGS_R13(%rsp), %r13
+	mov	REGS_R14(%rsp), %r14
+	mov	REGS_R15(%rsp), %r15
+	jmp	.Lresume
 	.size	vm_exit, . - vm_exit
 
 /* Exceptions and NMI in VMX root, each on an IST stack. */

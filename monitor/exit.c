@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/exit.h"
 
+#include <ringwall/hypercall.h>
+
 #include "monitor/enter.h"
 #include "monitor/event.h"
 #include "monitor/inject.h"
@@ -18,6 +20,9 @@
 #define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
 #define XCR0_AMX (BIT(17) | BIT(18))
 #define CPL_SHIFT 5
+#define CPUID_1_ECX_VMX BIT(5)
+#define CPUID_1_ECX_OSXSAVE BIT(27)
+#define CPUID_7_ECX_OSPKE BIT(4)
 
 uint64_t exit_register(const struct pcpu *cpu, unsigned int number)
 {
@@ -49,30 +54,51 @@ static void exit_nmi_window(struct pcpu *cpu)
 	nmi_deliver(cpu);
 }
 
-/*
- * The guest sees its own CPU, with two corrections: VMX is taken, and the bits
- * that mirror CR4 are those of its CR4, not of the monitor's.
- */
-static void exit_cpuid(struct pcpu *cpu)
+static inline void do_cpuid(struct registers *regs, uint32_t leaf)
 {
-	struct registers *regs = cpu->regs;
-	uint32_t leaf = (uint32_t)regs->rax;
 	struct cpuid_regs r = cpuid(leaf, (uint32_t)regs->rcx);
-	uint64_t cr4;
 
-	if (leaf == 1) {
-		cr4 = vmcs_read(GUEST_CR4);
-		r.ecx &= ~(uint32_t)(BIT(5) | BIT(27));
-		r.ecx |= cr4 & CR4_OSXSAVE ? BIT(27) : 0;
-	} else if (leaf == 7 && !(uint32_t)regs->rcx) {
-		cr4 = vmcs_read(GUEST_CR4);
-		r.ecx &= ~(uint32_t)BIT(4);
-		r.ecx |= cr4 & CR4_PKE ? BIT(4) : 0;
-	}
 	regs->rax = r.eax;
 	regs->rbx = r.ebx;
 	regs->rcx = r.ecx;
 	regs->rdx = r.edx;
+}
+
+/*
+ * The leaves in which the guest does not see its own CPU: VMX is taken, and the
+ * bits that mirror CR4 are those of its CR4, not of the monitor's.
+ */
+static bool __attribute__((noinline))
+correct_cpuid(struct registers *regs, uint32_t leaf)
+{
+	uint32_t subleaf = (uint32_t)regs->rcx;
+	uint64_t cr4 = vmcs_read(GUEST_CR4);
+
+	do_cpuid(regs, leaf);
+	if (leaf == 1)
+		regs->rcx = (regs->rcx & ~(CPUID_1_ECX_VMX |
+					   CPUID_1_ECX_OSXSAVE)) |
+			    (cr4 & CR4_OSXSAVE ? CPUID_1_ECX_OSXSAVE : 0);
+	else if (leaf == 7 && !subleaf)
+		regs->rcx = (regs->rcx & ~CPUID_7_ECX_OSPKE) |
+			    (cr4 & CR4_PKE ? CPUID_7_ECX_OSPKE : 0);
+	return true;
+}
+
+/* Always true. */
+static inline bool guest_cpuid(struct registers *regs)
+{
+	uint32_t leaf = (uint32_t)regs->rax;
+
+	if (leaf == 1 || leaf == 7)
+		return correct_cpuid(regs, leaf);
+	do_cpuid(regs, leaf);
+	return true;
+}
+
+static void exit_cpuid(struct pcpu *cpu)
+{
+	(void)guest_cpuid(cpu->regs);
 	skip_instruction();
 }
 
@@ -222,7 +248,36 @@ odd_reason(struct pcpu *cpu, uint32_t reason)
 	return RW_EXIT_REASONS;
 }
 
-void exit_handle(struct registers *regs)
+/* To leave takes all registers; the first VMCALL may be the self-test's. */
+static bool __attribute__((noinline))
+handle_vmcall(struct pcpu *cpu, struct registers *regs)
+{
+	if (regs->rax == RW_HC_DISABLE || cpu->self_test || cpu->step.active)
+		return false;
+	cpu->regs = regs;
+	cpu->exits[EXIT_VMCALL]++;
+	exit_vmcall(cpu);
+	wall_before_entry(cpu);
+	return true;
+}
+
+/* An NMI that is owed needs no look: its window is open (nmi_in_root). */
+bool exit_handle(struct registers *regs)
+{
+	struct pcpu *cpu = this_cpu();
+	uint64_t reason;
+
+	if (vmread(EXIT_REASON, &reason))
+		return false;
+	if (__builtin_expect(reason != EXIT_CPUID, 0))
+		return reason == EXIT_VMCALL && handle_vmcall(cpu, regs);
+	if (cpu->step.active || !wall_settled(cpu) || !skip_simply())
+		return false;
+	cpu->exits[EXIT_CPUID]++;
+	return guest_cpuid(regs);
+}
+
+void exit_handle_all(struct registers *regs)
 {
 	struct pcpu *cpu = this_cpu();
 	uint32_t reason = vmcs_read32(EXIT_REASON);

@@ -8,8 +8,15 @@
 
 #include "monitor/percpu.h"
 
-/** entry.S: handles one exit. */
-void exit_handle(struct registers *regs);
+/**
+ * entry.S: handles the exits that a host cannot help making, as fast as may be.
+ * Only the registers that a call may change and RBX are in *regs. False if it is
+ * another exit, or not the time: nothing has happened, exit_handle_all is next.
+ */
+bool exit_handle(struct registers *regs);
+
+/** entry.S: handles any exit, with all registers in *regs. */
+void exit_handle_all(struct registers *regs);
 
 /** entry.S: VMRESUME came back. */
 void __attribute__((noreturn)) exit_resume_refused(void);

@@ -284,5 +284,6 @@ void exit_vmcall(struct pcpu *cpu)
 			     error == RW_E_ADDRESS || error == RW_E_LOCKED, 0))
 		event_hypercall(cpu, regs->rax, error);
 	regs->rax = error;
-	skip_instruction();
+	if (!skip_simply())
+		skip_instruction();
 }

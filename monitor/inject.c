@@ -3,8 +3,6 @@
 
 #include "monitor/log.h"
 #include "monitor/percpu.h"
-#include "monitor/vmcs.h"
-#include "monitor/vmx.h"
 
 /*
  * #DE, #TS to #PF, #VE, #CP: #GP while one of them is delivered makes #DF (SDM

@@ -3,9 +3,8 @@
 #ifndef MONITOR_INJECT_H
 #define MONITOR_INJECT_H
 
-#include <ringwall/types.h>
-
-struct pcpu;
+#include "monitor/vmcs.h"
+#include "monitor/vmx.h"
 
 /** #UD at the current instruction. */
 void inject_ud(void);
@@ -33,5 +32,23 @@ bool inject_again(void);
 
 /** The instruction has been carried out by the monitor: RIP goes behind it. */
 void skip_instruction(void);
+
+/**
+ * The same, faster, where no trap is due, no blocking to lift and RIP does not
+ * wrap. False if it is not so simple: nothing has happened.
+ */
+static inline bool skip_simply(void)
+{
+	uint64_t length, rip, rflags, blocking;
+
+	if (vmread(EXIT_INSTRUCTION_LENGTH, &length) ||
+	    vmread(GUEST_RIP, &rip) || vmread(GUEST_RFLAGS, &rflags) ||
+	    vmread(GUEST_INTERRUPTIBILITY, &blocking))
+		return false;
+	rip += length;
+	return !(rflags & RFLAGS_TF) &&
+	       !(blocking & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)) &&
+	       (uint32_t)rip >= length && !vmwrite(GUEST_RIP, rip);
+}
 
 #endif

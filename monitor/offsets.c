@@ -8,6 +8,21 @@ void offsets(void);
 
 void offsets(void)
 {
+	ASM_OFFSET(REGS_RAX, offsetof(struct registers, rax));
+	ASM_OFFSET(REGS_RCX, offsetof(struct registers, rcx));
+	ASM_OFFSET(REGS_RDX, offsetof(struct registers, rdx));
+	ASM_OFFSET(REGS_RBX, offsetof(struct registers, rbx));
+	ASM_OFFSET(REGS_RBP, offsetof(struct registers, rbp));
+	ASM_OFFSET(REGS_RSI, offsetof(struct registers, rsi));
+	ASM_OFFSET(REGS_RDI, offsetof(struct registers, rdi));
+	ASM_OFFSET(REGS_R8, offsetof(struct registers, r8));
+	ASM_OFFSET(REGS_R9, offsetof(struct registers, r9));
+	ASM_OFFSET(REGS_R10, offsetof(struct registers, r10));
+	ASM_OFFSET(REGS_R11, offsetof(struct registers, r11));
+	ASM_OFFSET(REGS_R12, offsetof(struct registers, r12));
+	ASM_OFFSET(REGS_R13, offsetof(struct registers, r13));
+	ASM_OFFSET(REGS_R14, offsetof(struct registers, r14));
+	ASM_OFFSET(REGS_R15, offsetof(struct registers, r15));
 	ASM_OFFSET(LEAVE_TRANSITION, offsetof(struct leave, transition));
 	ASM_OFFSET(LEAVE_CR0, offsetof(struct leave, cr0));
 	ASM_OFFSET(LEAVE_CR3, offsetof(struct leave, cr3));

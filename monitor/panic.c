@@ -24,12 +24,15 @@ uint32_t panic_records(const struct rw_panic **ret)
 	return n < PANIC_RECORDS ? n : PANIC_RECORDS;
 }
 
-/* Follows frame pointers as long as they stay on this CPU's stacks. */
+/*
+ * Follows frame pointers as long as they stay on this CPU's stacks. The first
+ * frame saves the guest's RBP, which leads nowhere: all beyond is the registers.
+ */
 static uint32_t backtrace(const struct pcpu *cpu, uint64_t rbp,
 			  uint64_t ret[RW_BACKTRACE])
 {
 	uint64_t low = (uint64_t)cpu + RW_PAGE_SIZE;
-	uint64_t high = (uint64_t)cpu + PERCPU_BLOCK;
+	uint64_t high = (uint64_t)cpu + PERCPU_STACK;
 	uint32_t n = 0;
 
 	while (n < RW_BACKTRACE && rbp >= low && rbp <= high - 16 &&

@@ -44,6 +44,7 @@ struct tss {
 #define PERCPU_ORDER 3
 #define PERCPU_BLOCK (RW_PAGE_SIZE << PERCPU_ORDER)
 #define WINDOWS 3 /* two to look at guest memory, one on the doorbell */
+#define PERCPU_STACK (PERCPU_BLOCK - sizeof(struct registers)) /* begins */
 #define WINDOW_DOORBELL 2
 
 /*
@@ -72,6 +73,7 @@ struct pcpu {
 
 	struct step step;
 	struct ept_view view;
+	const uint64_t *wall_seen; /* how far this CPU has invalidated: wall.c */
 
 	void *vmxon;
 	void *vmcs;

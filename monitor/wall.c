@@ -202,6 +202,7 @@ struct ept *wall_ept(void)
 void wall_join(struct pcpu *cpu)
 {
 	ept_sync_join(&wall_sync, cpu->index);
+	cpu->wall_seen = &seen[cpu->index];
 }
 
 void wall_park(struct pcpu *cpu)

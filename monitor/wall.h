@@ -35,6 +35,13 @@ struct ept *wall_ept(void);
 void wall_join(struct pcpu *cpu);
 void wall_park(struct pcpu *cpu);
 
+/** Does this CPU owe nothing? False is a "perhaps", for wall_before_entry. */
+static inline bool wall_settled(const struct pcpu *cpu)
+{
+	return __atomic_load_n(&wall_sync.generation, __ATOMIC_ACQUIRE) ==
+	       *cpu->wall_seen;
+}
+
 /** The slow half of the following. */
 void wall_catch_up(struct pcpu *cpu);
 

@@ -120,7 +120,7 @@ static void the_monitor_has_a_state_of_its_own(void **state)
 	cpu = this_cpu();
 	assert_int_equal(*fake_vmcs(HOST_CR3), machine.boot.cr3);
 	assert_int_equal(*fake_vmcs(HOST_FS_BASE), (uint64_t)cpu);
-	assert_int_equal(*fake_vmcs(HOST_RSP), (uint64_t)cpu + PERCPU_BLOCK);
+	assert_int_equal(*fake_vmcs(HOST_RSP), (uint64_t)cpu + PERCPU_STACK);
 	assert_int_equal(*fake_vmcs(HOST_RIP), (uint64_t)vm_exit);
 	assert_int_equal(*fake_vmcs(HOST_IDTR_BASE), fault_idt());
 	assert_int_equal(*fake_vmcs(HOST_GDTR_BASE), (uint64_t)cpu->gdt);
