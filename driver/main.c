@@ -19,6 +19,7 @@
 #include "donate.h"
 #include "enable.h"
 #include "events.h"
+#include "hotplug.h"
 #include "hypercall.h"
 #include "image.h"
 #include "policy.h"
@@ -264,9 +265,18 @@ static int __init ringwall_init(void)
 
 	if (error)
 		return error;
+	error = hotplug_init();
+	if (error)
+		goto no_hotplug;
 	error = misc_register(&device);
 	if (error)
-		events_exit();
+		goto no_device;
+	return 0;
+
+no_device:
+	hotplug_exit();
+no_hotplug:
+	events_exit();
 	return error;
 }
 
@@ -274,6 +284,7 @@ static int __init ringwall_init(void)
 static void __exit ringwall_exit(void)
 {
 	misc_deregister(&device);
+	hotplug_exit();
 	image_unload();
 	events_exit();
 	donate_exit();

@@ -27,6 +27,7 @@ void exit_rdmsr(struct pcpu *cpu);
 void exit_wrmsr(struct pcpu *cpu);
 void exit_init(struct pcpu *cpu);
 void exit_sipi(struct pcpu *cpu);
+void exit_halt(struct pcpu *cpu);
 void exit_ept_violation(struct pcpu *cpu);
 void exit_vmcall(struct pcpu *cpu);
 

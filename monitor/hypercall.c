@@ -17,6 +17,7 @@
 #include "monitor/inject.h"
 #include "monitor/leave.h"
 #include "monitor/memory.h"
+#include "monitor/startup.h"
 #include "monitor/vmcs.h"
 #include "monitor/vmx.h"
 #include "monitor/wall.h"
@@ -190,6 +191,14 @@ static enum rw_error call_reclaim(struct pcpu *cpu, struct registers *regs)
 	return memory_reclaim(gpa(regs->rdi));
 }
 
+static enum rw_error call_offline(struct pcpu *cpu, struct registers *regs)
+{
+	if (regs->rdi > 1)
+		return RW_E_ARGUMENT;
+	startup_announce(cpu, regs->rdi);
+	return RW_OK;
+}
+
 #ifdef CONFIG_RINGWALL_TEST_HOOKS
 static void __attribute__((noinline)) smash(volatile uint8_t *at, uint32_t n)
 {
@@ -261,6 +270,7 @@ static call_fn *const calls[RW_HC_END - RW_HC_BASE] = {
 	[RW_HC_DISABLE - RW_HC_BASE] = call_disable,
 	[RW_HC_DONATE - RW_HC_BASE] = call_donate,
 	[RW_HC_RECLAIM - RW_HC_BASE] = call_reclaim,
+	[RW_HC_OFFLINE - RW_HC_BASE] = call_offline,
 #ifdef CONFIG_RINGWALL_TEST_HOOKS
 	[RW_HC_TEST_HOOK - RW_HC_BASE] = call_test_hook,
 #endif

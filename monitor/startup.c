@@ -3,9 +3,17 @@
  * INIT and SIPI. A CPU that the host resets waits for its start-up IPI in VMX
  * non-root operation and begins in real mode there (unrestricted guest), so it
  * can never run outside the wall. State after INIT: SDM Vol. 3 table 10-1.
+ *
+ * A CPU that Linux takes offline waits for its start-up IPI from the halt it
+ * would never leave, not from the INIT that comes when it is brought back: while
+ * it waits, policies need not wait for it, and the INIT finds it ready.
  */
+#include "monitor/startup.h"
+
 #include "monitor/cpu.h"
 #include "monitor/exit.h"
+#include "monitor/inject.h"
+#include "monitor/nmi.h"
 #include "monitor/vmcs.h"
 #include "monitor/vmx.h"
 #include "monitor/wall.h"
@@ -16,6 +24,7 @@
 #define RIGHTS_BUSY_TSS 0x8bU
 #define REAL_MODE_LIMIT 0xffffU
 #define DR7_AFTER_INIT 0x400
+#define MWAIT_INTERRUPTS_BREAK 1U /* RCX: masked ones too */
 #define SEGMENTS 8
 #define CS 1
 #define LDTR 6
@@ -65,11 +74,21 @@ static void reset_control(void)
 	vmcs_write32(GUEST_INTERRUPTIBILITY, 0);
 }
 
-/*
- * Start-up IPIs that come while the CPU is in VMX root are lost, and Linux sends
- * two within microseconds: wait for them at once, reset when one is here.
- */
-void exit_init(struct pcpu *cpu)
+static void catch_halt(struct pcpu *cpu, bool on)
+{
+	uint32_t halts = PROC_HLT | PROC_MWAIT;
+
+	nmi_set_controls(cpu, (cpu->processor_controls & ~halts) |
+				      (on ? halts : 0));
+}
+
+void startup_announce(struct pcpu *cpu, bool offline)
+{
+	catch_halt(cpu, offline);
+}
+
+/* An NMI that it would get meanwhile would only wake it to halt again. */
+static void wait_for_startup(struct pcpu *cpu)
 {
 	vmcs_write32(GUEST_INTERRUPTIBILITY, 0);
 	vmcs_write32(ENTRY_INTERRUPTION_INFO, 0);
@@ -77,6 +96,27 @@ void exit_init(struct pcpu *cpu)
 	cpu->nmi_pending = false;
 	cpu->state = RW_CPU_WAIT_SIPI;
 	wall_park(cpu);
+}
+
+/*
+ * Start-up IPIs that come while the CPU is in VMX root are lost, and Linux sends
+ * two within microseconds: wait for them at once, reset when one is here.
+ */
+void exit_init(struct pcpu *cpu)
+{
+	wait_for_startup(cpu);
+}
+
+/* A halt that an interrupt ends is over at once: whoever idles looks again. */
+void exit_halt(struct pcpu *cpu)
+{
+	bool interrupts = vmcs_read(GUEST_RFLAGS) & RFLAGS_IF;
+
+	if (vmcs_read32(EXIT_REASON) == EXIT_MWAIT)
+		interrupts |= cpu->regs->rcx & MWAIT_INTERRUPTS_BREAK;
+	skip_instruction();
+	if (!interrupts)
+		wait_for_startup(cpu);
 }
 
 void exit_sipi(struct pcpu *cpu)
@@ -94,6 +134,7 @@ void exit_sipi(struct pcpu *cpu)
 	vmcs_write(GUEST_CS_BASE, vector << 12);
 	vmcs_write32(GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	CHECK(!invvpid_all());
+	catch_halt(cpu, false);
 	wall_join(cpu);
 	cpu->state = RW_CPU_INSIDE;
 }

@@ -25,7 +25,7 @@ enum rw_error vmx_compute_controls(const struct vmx_capabilities *c,
 	struct vmx_controls v;
 
 	if (!(c->basic & VMX_BASIC_TRUE_CONTROLS) ||
-	    !(c->proc >> 32 & PROC_NMI_WINDOW) || /* set now and then */
+	    PROC_NOW_AND_THEN & ~(c->proc >> 32) ||
 	    (c->ept_vpid & NEED_EPT_VPID) != NEED_EPT_VPID)
 		return RW_E_CAPABILITY;
 	if (!combine(c->pin, PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, 0, &v.pin) ||

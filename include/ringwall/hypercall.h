@@ -54,6 +54,11 @@ enum rw_hypercall {
 	RW_HC_DONATE,
 	/** (gpa) The guest gets back, cleared, what RW_HC_DONATE gave. */
 	RW_HC_RECLAIM,
+	/**
+	 * (1) This CPU is about to be taken offline: its next halt that no
+	 * interrupt can end is a wait for its start-up IPI. (0) It stays.
+	 */
+	RW_HC_OFFLINE,
 	RW_HC_END
 };
 

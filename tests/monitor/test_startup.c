@@ -210,6 +210,100 @@ static void the_status_counts_a_waiting_cpu_as_inside(void **state)
 	assert_int_equal(kernel_status().cpus_inside, 2);
 }
 
+static void announce(uint64_t offline)
+{
+	assert_int_equal(hypercall(RW_HC_OFFLINE, offline, 0), RW_OK);
+}
+
+static bool halts_exit(void)
+{
+	uint64_t halts = PROC_HLT | PROC_MWAIT;
+
+	assert_true(!(*fake_vmcs(PROCESSOR_CONTROLS) & PROC_HLT) ==
+		    !(*fake_vmcs(PROCESSOR_CONTROLS) & PROC_MWAIT));
+	return *fake_vmcs(PROCESSOR_CONTROLS) & halts;
+}
+
+/* MWAIT's hint in RCX: 1, a masked interrupt ends it too. */
+static void halt(uint32_t reason, bool interrupts, uint64_t rcx)
+{
+	uint64_t from = *fake_vmcs(GUEST_RIP);
+	uint32_t length = reason == EXIT_HLT ? 1 : 3;
+
+	*fake_vmcs(GUEST_RFLAGS) = RFLAGS_FIXED | (interrupts ? RFLAGS_IF : 0);
+	fake->gpr.rcx = rcx;
+	machine_exit(&(struct vm_exit){ .reason = reason, .length = length });
+	assert_skipped(from, length);
+}
+
+static bool waits(void)
+{
+	return this_cpu()->state == RW_CPU_WAIT_SIPI &&
+	       *fake_vmcs(GUEST_ACTIVITY) == ACTIVITY_WAIT_SIPI;
+}
+
+static void halts_exit_only_on_a_cpu_that_is_going_offline(void **state)
+{
+	(void)state;
+	start();
+	assert_false(halts_exit());
+	announce(1);
+	assert_true(halts_exit());
+	machine_use(0);
+	assert_false(halts_exit());
+	machine_use(1);
+	announce(0);
+	assert_false(halts_exit());
+	assert_int_equal(hypercall(RW_HC_OFFLINE, 2, 0), RW_E_ARGUMENT);
+	assert_false(halts_exit());
+}
+
+static void a_cpu_going_offline_waits_from_its_last_halt_on(void **state)
+{
+	static const uint32_t reasons[] = { EXIT_HLT, EXIT_MWAIT };
+
+	(void)state;
+	start();
+	for (size_t i = 0; i < 2; i++) {
+		announce(1);
+		halt(reasons[i], false, 0);
+		assert_true(waits());
+		sipi(VECTOR);
+		assert_false(halts_exit());
+		assert_int_equal(this_cpu()->state, RW_CPU_INSIDE);
+	}
+}
+
+static void a_halt_that_an_interrupt_ends_is_none(void **state)
+{
+	(void)state;
+	start();
+	announce(1);
+	halt(EXIT_HLT, true, 0);
+	assert_false(waits());
+	halt(EXIT_MWAIT, true, 0);
+	assert_false(waits());
+	halt(EXIT_MWAIT, false, 1);
+	assert_false(waits());
+	assert_int_equal(*fake_vmcs(GUEST_ACTIVITY), ACTIVITY_ACTIVE);
+}
+
+static void an_offline_cpu_holds_up_no_policy(void **state)
+{
+	struct sample_body body = kernel_policy(1);
+
+	(void)state;
+	start();
+	announce(1);
+	halt(EXIT_MWAIT, false, 0);
+	machine_use(0);
+	assert_int_equal(kernel_load(&body), RW_OK);
+	assert_int_equal(kernel_status().state, RW_STATE_ARMED);
+	machine_use(1);
+	sipi(VECTOR);
+	assert_false(guest_can(TEXT_PHYS, EPT_W));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -223,6 +317,12 @@ int main(void)
 		cmocka_unit_test(a_waiting_cpu_holds_up_no_policy),
 		cmocka_unit_test(init_ends_a_step_and_nothing_is_written),
 		cmocka_unit_test(the_status_counts_a_waiting_cpu_as_inside),
+		cmocka_unit_test(
+			halts_exit_only_on_a_cpu_that_is_going_offline),
+		cmocka_unit_test(
+			a_cpu_going_offline_waits_from_its_last_halt_on),
+		cmocka_unit_test(a_halt_that_an_interrupt_ends_is_none),
+		cmocka_unit_test(an_offline_cpu_holds_up_no_policy),
 	};
 
 	return machine_run_tests(tests);

@@ -140,6 +140,8 @@ static void a_cpu_that_lacks_one_needed_feature_is_refused(void **state)
 		NEED(basic, VMX_BASIC_TRUE_CONTROLS),
 		NEED(pin, PIN_NMI_EXITING << 32),
 		NEED(pin, PIN_VIRTUAL_NMIS << 32),
+		NEED(proc, PROC_HLT << 32),
+		NEED(proc, PROC_MWAIT << 32),
 		NEED(proc, PROC_NMI_WINDOW << 32),
 		NEED(proc, PROC_MSR_BITMAPS << 32),
 		NEED(proc, PROC_SECONDARY << 32),

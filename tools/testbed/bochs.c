@@ -3,8 +3,9 @@
  * Drives the prompt of Bochs's debugger from a script, and adds to it what
  * Debian's headless Bochs lacks: saving the machine, and a limit in ticks that
  * holds with several CPUs too (the debugger's own time breakpoint does not).
- * Preloaded, it stands in for readline(), and for bind() where the screen nobody
- * looks at wants a port.
+ * Preloaded, it stands in for readline(), for bind() where the screen nobody
+ * looks at wants a port, and for the one function of Bochs that is wrong about a
+ * CPU that waits for its start-up IPI.
  *
  * BOCHS_SCRIPT names the script. A line is handed to the debugger each time Bochs
  * stops, except
@@ -22,7 +23,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Members of bx_real_sim_c and bx_pc_system_c, and bx_dbg_exit(), by the names
  * bochs-bin exports them under. */
@@ -44,6 +47,22 @@ typedef void exit_fn(int code);
 #define RFB_PORT_LAST 5949
 
 typedef int bind_fn(int fd, const struct sockaddr *address, socklen_t length);
+
+/*
+ * Where bx_cpu_c keeps what an INIT changes: read out of deliver_INIT(), which is
+ * testb $4, mask; jne; orl $4, pending; movl $1, async, and deliver_SIPI(), where
+ * cmpl $3, activity comes within the first bytes. All are 32-bit displacements.
+ */
+#define DELIVER_INIT "_ZN8BX_CPU_C12deliver_INITEv"
+#define DELIVER_SIPI "_ZN8BX_CPU_C12deliver_SIPIEj"
+#define NMI 1U
+#define SMI 2U
+#define INIT 4U
+#define WAIT_FOR_SIPI 3U
+
+static struct {
+	uint32_t mask, pending, async, activity;
+} member;
 
 static int limit_timer = -1;
 static uint64_t limit_ticks;
@@ -93,6 +112,71 @@ int bind(int fd, const struct sockaddr *address, socklen_t length)
 		own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	}
 	return next(fd, (const struct sockaddr *)&own, length);
+}
+
+static uint32_t *field(uint8_t *cpu, uint32_t offset)
+{
+	return (uint32_t *)(void *)(cpu + offset);
+}
+
+/*
+ * In place of deliver_INIT(). A CPU that waits for its start-up IPI in VMX
+ * non-root operation takes no INIT; Bochs keeps it, lets it exit after the
+ * start-up IPI, and never forgets it again. Nor does it end, when the start-up
+ * IPI exits, the blocking of SMIs and NMIs that came with the wait: it ends here,
+ * with the INIT before that IPI, since whoever waits looks at neither.
+ */
+static void deliver_init(uint8_t *cpu)
+{
+	if (*field(cpu, member.activity) == WAIT_FOR_SIPI) {
+		*field(cpu, member.mask) &= ~(NMI | SMI);
+		return;
+	}
+	if (*field(cpu, member.mask) & INIT)
+		return;
+	*field(cpu, member.pending) |= INIT;
+	*field(cpu, member.async) = 1;
+}
+
+/* The displacement of an instruction that must begin so, or the end of Bochs. */
+static uint32_t displacement(const uint8_t *code, uint8_t opcode, uint8_t modrm)
+{
+	uint32_t found;
+
+	if (code[0] != opcode || code[1] != modrm) {
+		say("this build of Bochs delivers INIT by other code than known");
+		exit(1);
+	}
+	memcpy(&found, code + 2, sizeof(found));
+	return found;
+}
+
+/* jmp *0(%rip), and the address behind it. */
+static void put_jump(uint8_t *at, void *to)
+{
+	static const uint8_t jump[] = { 0xff, 0x25, 0, 0, 0, 0 };
+	uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE);
+	void *page = (void *)((uintptr_t)at & ~(size - 1));
+
+	if (mprotect(page, 2 * size, PROT_READ | PROT_WRITE | PROT_EXEC)) {
+		say("Bochs cannot be corrected here: mprotect() failed");
+		exit(1);
+	}
+	memcpy(at, jump, sizeof(jump));
+	memcpy(at + sizeof(jump), &to, sizeof(to));
+	mprotect(page, 2 * size, PROT_READ | PROT_EXEC);
+}
+
+__attribute__((constructor)) static void correct_init(void)
+{
+	uint8_t *init = symbol(DELIVER_INIT), *sipi = symbol(DELIVER_SIPI);
+
+	unsetenv("LD_PRELOAD"); /* Bochs calls other programs */
+	member.mask = displacement(init, 0xf6, 0x87);
+	member.pending = displacement(init + 9, 0x83, 0x8f);
+	member.async = displacement(init + 16, 0xc7, 0x87);
+	member.activity = displacement(sipi + 9, 0x83, 0xbf);
+	put_jump(init, (void *)deliver_init);
 }
 
 static void limit_reached(void *owner)
