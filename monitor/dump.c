@@ -7,6 +7,7 @@
 #include "monitor/enter.h"
 #include "monitor/log.h"
 #include "monitor/panic.h"
+#include "monitor/trace.h"
 
 /* ELF note of type NT_GNU_BUILD_ID: name "GNU", 20 bytes behind it. */
 #define NOTE_HEADER 16
@@ -18,11 +19,13 @@ uint64_t dump_read(uint64_t offset, uint8_t *to, uint64_t room)
 	const struct rw_panic *panics;
 	struct rw_dump_header header = { .magic = RW_DUMP_MAGIC,
 					 .panics = panic_records(&panics),
-					 .log_size = log_size(),
 					 .image_base = enter_boot()->image_va };
 	uint64_t log_at = sizeof(header) + header.panics * sizeof(*panics);
 	uint64_t n;
 
+	if (!offset)
+		trace_log();
+	header.log_size = log_size();
 	memcpy(header.build_id, rw_build_id_note + NOTE_HEADER,
 	       sizeof(header.build_id));
 	for (n = 0; n < room; n++) {

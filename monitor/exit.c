@@ -9,6 +9,7 @@
 #include "monitor/leave.h"
 #include "monitor/log.h"
 #include "monitor/nmi.h"
+#include "monitor/trace.h"
 #include "monitor/vmcs.h"
 #include "monitor/vmx.h"
 #include "monitor/wall.h"
@@ -288,6 +289,7 @@ void exit_handle_all(struct registers *regs)
 	if (__builtin_expect(reason >= RW_EXIT_REASONS, 0))
 		reason = odd_reason(cpu, reason);
 	cpu->exits[reason]++;
+	trace_exit(cpu, reason);
 	if (!(__builtin_expect(cpu->step.active, 0) &&
 	      step_exit(cpu, reason)) &&
 	    !(__builtin_expect(cpu->self_test, 0) && self_test(cpu, reason)))

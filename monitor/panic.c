@@ -6,6 +6,7 @@
 #include "monitor/event.h"
 #include "monitor/fault.h"
 #include "monitor/log.h"
+#include "monitor/trace.h"
 #include "monitor/vmx.h"
 #include "monitor/vmcs.h"
 #include "monitor/wall.h"
@@ -82,6 +83,7 @@ stop(struct rw_panic *p, uint64_t rbp, const char *message)
 	cpu->state = RW_CPU_STOPPED;
 	log_line("panic on CPU %u: %s, rip %x", (uint64_t)cpu->index, message,
 		 p->rip);
+	trace_log();
 	n = __atomic_load_n(&records, __ATOMIC_RELAXED);
 	while (n < PANIC_RECORDS &&
 	       !__atomic_compare_exchange_n(&records, &n, n + 1, false,

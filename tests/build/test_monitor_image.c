@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <ringwall/config.h>
+
 #include <elf.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -208,12 +210,20 @@ static bool is_libc_name(const char *name)
 	return false;
 }
 
+/* The exit trace is in an image that was built with it, and in no other. */
+#ifdef CONFIG_RINGWALL_EXIT_TRACE
+#define HAS_TRACE true
+#else
+#define HAS_TRACE false
+#endif
+
 static const char *symbol_fault(const struct image *im)
 {
 	const Elf64_Shdr *sh = section_of_type(im, SHT_SYMTAB);
 	const Elf64_Shdr *names;
 	const Elf64_Sym *sym;
 	const char *text;
+	bool trace = false;
 
 	if (!sh || !(names = section(im, sh->sh_link)))
 		return "has no symbols";
@@ -228,8 +238,9 @@ static const char *symbol_fault(const struct image *im)
 			return "undefined symbol";
 		if (is_libc_name(text + sym[i].st_name))
 			return "symbol of a C library";
+		trace = trace || !strncmp(text + sym[i].st_name, "trace_", 6);
 	}
-	return NULL;
+	return trace == HAS_TRACE ? NULL : "exit trace";
 }
 
 /* What is wrong with the image, or NULL. */
@@ -423,6 +434,21 @@ static void a_symbol_of_a_c_library_is_found(void **state)
 	fails_with(im, "symbol of a C library");
 }
 
+static void an_exit_trace_in_a_release_is_found(void **state)
+{
+	struct image *im = *state;
+	const Elf64_Shdr *sh = section_of_type(im, SHT_SYMTAB);
+	const Elf64_Shdr *names = section(im, sh->sh_link);
+	char *text = bytes(im, names->sh_offset, names->sh_size);
+
+	if (HAS_TRACE)
+		skip();
+	memcpy(text + 1, "trace_record", sizeof("trace_record"));
+	((Elf64_Sym *)bytes(im, sh->sh_offset, sh->sh_size))[1].st_name = 1;
+	((Elf64_Sym *)bytes(im, sh->sh_offset, sh->sh_size))[1].st_shndx = 1;
+	fails_with(im, "exit trace");
+}
+
 /* Reads the whole image before the first test. */
 static int read_image(void **state)
 {
@@ -472,6 +498,7 @@ int main(void)
 		IMAGE_TEST(a_relocation_in_the_wrong_place_is_found),
 		IMAGE_TEST(an_undefined_symbol_is_found),
 		IMAGE_TEST(a_symbol_of_a_c_library_is_found),
+		IMAGE_TEST(an_exit_trace_in_a_release_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, read_image, free_image);

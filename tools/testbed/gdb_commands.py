@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Commands for gdb on a monitor: `vmcs`, `failures`. Read by gdb itself."""
+"""Commands for gdb on a monitor: `vmcs`, `failures`, `exits`. Read by gdb itself."""
 
 import gdb
 
@@ -42,6 +42,25 @@ class Vmcs(gdb.Command):
             print(f"{field.name:32} {value:#x}" + (f" {symbol}" if known else ""))
 
 
+class Exits(gdb.Command):
+    """exits [CPU]: the exit trace, oldest first, of a monitor that keeps one."""
+
+    def __init__(self):
+        super().__init__("exits", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        number = int(argument) if argument else gdb.selected_thread().num - 1
+        try:
+            ring = gdb.parse_and_eval(f"'trace.c'::trace_rings[{number}]")
+        except gdb.error:
+            raise gdb.GdbError("this image keeps no exit trace (RINGWALL_EXIT_TRACE)")
+        count, kept = int(ring["count"]), ring["entry"].type.range()[1] + 1
+        for n in range(max(0, count - kept), count):
+            entry = ring["entry"][n % kept]
+            print(f"tsc {int(entry['tsc'])} exit {int(entry['reason'])} "
+                  f"rip {int(entry['rip']):#x} qualification {int(entry['qualification']):#x}")
+
+
 class Failures(gdb.Command):
     """failures: break where a VM entry is refused, and where the monitor panics."""
 
@@ -54,4 +73,5 @@ class Failures(gdb.Command):
 
 
 Vmcs()
+Exits()
 Failures()
