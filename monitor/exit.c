@@ -270,8 +270,8 @@ bool exit_handle(struct registers *regs)
 	struct pcpu *cpu = this_cpu();
 	uint64_t reason;
 
-	if (vmread(EXIT_REASON, &reason))
-		return false;
+	if (TRACE_EXITS || vmread(EXIT_REASON, &reason))
+		return false; /* all the way, where every exit is traced */
 	if (__builtin_expect(reason != EXIT_CPUID, 0))
 		return reason == EXIT_VMCALL && handle_vmcall(cpu, regs);
 	if (cpu->step.active || !wall_settled(cpu) || !skip_simply())
