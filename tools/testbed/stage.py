@@ -73,18 +73,34 @@ def guest(payload, config):
         copy(module, payload / "guest" / module.name)
 
 
-def stress_ng(payload, config):
+def guest_program(payload, name):
+    """bin/NAME, made from tests/guest/NAME.c."""
+    copy(machine.guest_program(name), payload / "bin" / name)
+
+
+def load(payload, config):
+    """load.sh: work for the host; bin/stress-ng, bin/witness and bin/seed for it."""
+    copy(TESTS / "guest/load.sh", payload / "load.sh")
     copy(shutil.which("stress-ng"), payload / "bin/stress-ng")
+    for name in ("witness", "seed"):
+        guest_program(payload, name)
+
+
+def measure(payload, config):
+    """measure.ko and bin/load_policy: what exits and arming cost."""
+    copy(machine.product(config.kernel) / "tests/bench/measure.ko", payload / "measure.ko")
+    guest_program(payload, "load_policy")
 
 
 def kvm(payload, config):
-    """modules/: the kernel's own KVM."""
+    """modules/: the kernel's own KVM; bin/kvm: a guest of it."""
     for name in ("irqbypass", "kvm", "kvm-intel"):
         copy(machine.kernel_module(config.kernel, name), payload / "modules" / f"{name}.ko")
+    guest_program(payload, "kvm")
 
 
 NEEDS = {"ringwall": ringwall, "testing": testing, "policy": policy, "attack": attack,
-         "guest": guest, "stress-ng": stress_ng, "kvm": kvm}
+         "guest": guest, "load": load, "measure": measure, "kvm": kvm}
 
 RUN = """\
 . ./environment
