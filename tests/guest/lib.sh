@@ -81,6 +81,16 @@ network() {
 	ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 }
 
+# end_by COMMAND...: ends the script and the guest, for a scenario that says how it
+# `ends:`. What was printed so far needs a moment to get out.
+end_by() {
+	echo "end $checks"
+	sleep 1
+	"$@"
+	sleep 30
+	exit 1
+}
+
 # finish: ends the script; the host takes a run without it for a failure.
 finish() {
 	echo "end $checks"

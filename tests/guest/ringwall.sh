@@ -15,6 +15,14 @@ arm() {
 	check "the signed policy $1 is in force" ringwall policy load "policy/$1.rwp"
 }
 
+# arm_if_asked POLICY: for a scenario with the cases ringwall=absent,armed.
+arm_if_asked() {
+	case $RINGWALL in
+	armed) arm "$1" ;;
+	*) refuse "Ringwall is absent" test -e /dev/ringwall ;;
+	esac
+}
+
 # attack WHAT [CPU] [OPTION=VALUE...]: tries it and prints what came of it.
 attack() {
 	attack_what=$1

@@ -98,6 +98,11 @@ class Config:
                 f"MITIGATIONS={self.mitigations}\n")
 
 
+# How a guest may end by itself: what Bochs then says, and the kernel if it does.
+ENDS = {"reboot": ("Reset(SOFTWARE)", None), "poweroff": ("soft power off", None),
+        "panic": ("Reset(SOFTWARE)", "Kernel panic")}
+
+
 @dataclass
 class Result:
     """status: the guest script's exit status, None if it never ended.
@@ -114,6 +119,14 @@ class Result:
     def log(self):
         path = self.folder / "bochs.log"
         return path.read_text(errors="replace").splitlines() if path.exists() else []
+
+    def end(self):
+        """The name in ENDS of how the guest ended; None if it ended otherwise."""
+        log, panic = "\n".join(self.log()), "Kernel panic" in self.serial()
+        for name, (word, said) in ENDS.items():
+            if self.status is None and word in log and panic == bool(said):
+                return name
+        return None
 
     def cpu_state(self):
         """Every CPU as Bochs logged it when it stopped, and why if it panicked."""

@@ -5,8 +5,10 @@ its header names. The header is comment lines `# key: value`:
   proves:  one sentence
   on:      a machine, several times for several: cpus=1,2 slide=0,0x1e00000+0x400000
            mitigations=off,default kernel=stock,cloud; slide=own is the kernel's own
-           KASLR; every combination is a case
+           KASLR; ringwall=WORD is for the script, in $RINGWALL; every combination
+           is a case
   needs:   what the payload holds besides the script, see NEEDS in stage.py
+  ends:    reboot, poweroff or panic, for a guest that ends so instead of by itself
   ticks:   instructions after which the guest counts as hung (default 3e9)
   boot:    fresh, for what a restored machine lacks
 
@@ -25,13 +27,14 @@ from pathlib import Path
 from testbed import machine, stage
 
 FOLDER = machine.TOP / "tests/scenarios"
-KEYS = {"proves", "on", "needs", "ticks", "boot"}
+KEYS = {"proves", "on", "needs", "ends", "ticks", "boot"}
 DEFAULT_TICKS = 3e9
 
 # What must not be in the kernel's log. An oops ends with the first, whatever began it.
 END_OF_TRACE = "---[ end trace"
 TROUBLE = re.compile(r"BUG: (?!unable to|kernel NULL)|stall|soft lockup|hard LOCKUP|"
                      r"blocked for more than|Kernel panic")
+PANIC = "Kernel panic - not syncing"
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Outcome:
 class Case:
     scenario: "Scenario"
     config: machine.Config
+    ringwall: str = ""
 
     @property
     def name(self):
@@ -54,6 +58,7 @@ class Case:
             words.append(f"slide={c.place()}")
         words += [c.mitigations] if c.mitigations != "off" else []
         words += [c.kernel] if c.kernel != "stock" else []
+        words += [self.ringwall] if self.ringwall else []
         return f"{self.scenario.name}@{','.join(words)}"
 
 
@@ -72,6 +77,9 @@ class Scenario:
         self.ticks = int(float(self.one("ticks", DEFAULT_TICKS)))
         self.needs = " ".join(self.header["needs"]).split()
         self.fresh = self.one("boot", "") == "fresh"
+        self.ends = self.one("ends", None)
+        if self.ends not in (None, *machine.ENDS):
+            raise ValueError(f"{path}: no such end: {self.ends}")
         host = path.with_name(path.name + ".host")
         self.host = host if host.exists() else None
 
@@ -82,7 +90,9 @@ class Scenario:
         for line in self.header["on"] or ["cpus=1"]:
             words = dict(word.split("=", 1) for word in line.split())
             for values in itertools.product(*(v.split(",") for v in words.values())):
-                yield Case(self, config(dict(zip(words, values))))
+                choice = dict(zip(words, values))
+                variant = choice.pop("ringwall", "")
+                yield Case(self, config(choice), variant)
 
 
 def place(text):
@@ -140,9 +150,10 @@ class HostSide:
                 pass
 
 
-def judge(result, host_lines):
+def judge(result, host_lines, ends=None):
     """Turns what a run printed into an Outcome. No final line, no check, a count
-    that does not add up, an oops more or less than announced: all failures."""
+    that does not add up, an oops more or less than announced: all failures. ends:
+    one of machine.ENDS, for a guest that is to end so, behind its final line."""
     outcome = Outcome(folder=result.folder)
     announced, ended = 0, None
     for line in result.lines + host_lines:
@@ -157,8 +168,14 @@ def judge(result, host_lines):
             ended = int(found[1])
     guest_checks = sum(l.startswith(("ok - ", "not ok - ")) for l in result.lines)
     serial = result.serial()
-    if result.status is None:
+    if ends and result.end() == ends:
+        outcome.passed.append(f"the guest ends in a {ends}")
+    elif ends:
+        outcome.failed.append(f"the guest ends in a {ends} ({result.end() or result.reason})")
+    elif result.status is None:
         outcome.failed.append(f"the guest reaches its end ({result.reason})")
+    if result.status is None and not ends:
+        pass  # said already
     elif ended is None or ended != guest_checks or not guest_checks:
         outcome.failed.append(f"the script reaches its end with all its checks "
                               f"(status {result.status}, {guest_checks} checks, said {ended})")
@@ -166,7 +183,7 @@ def judge(result, host_lines):
     if oopses != announced:
         outcome.failed.append(f"the kernel oopses {announced} times (it did {oopses} times)")
     outcome.failed += [f"the kernel's log is clean ({line})" for line in serial.splitlines()
-                       if TROUBLE.search(line)]
+                       if TROUBLE.search(line) and not (ends == "panic" and PANIC in line)]
     return outcome
 
 
@@ -175,7 +192,7 @@ def run(case, show=None, start=machine.run):
     folder = machine.empty(machine.BUILD / "runs" / case.name)
     payload = machine.empty(folder / "payload")
     host = HostSide(case, folder)
-    stage.fill(payload, case.scenario, case.config, host.environment["PORT"])
+    stage.fill(payload, case.scenario, case.config, host.environment["PORT"], case.ringwall)
     lines = host.call("prepare") + host.call("start")
     try:
         result = start(case.config, payload, folder, case.scenario.ticks,
@@ -183,4 +200,4 @@ def run(case, show=None, start=machine.run):
         lines += host.call("check")
     finally:
         host.stop()
-    return judge(result, lines)
+    return judge(result, lines, case.scenario.ends)

@@ -111,13 +111,13 @@ finish
 """
 
 
-def fill(payload, scenario, config, port):
-    """Everything the case's guest finds in /payload."""
+def fill(payload, scenario, config, port, ringwall=""):
+    """Everything the case's guest finds in /payload. ringwall: $RINGWALL there."""
     for library in ("lib.sh", "ringwall.sh"):
         copy(TESTS / "guest" / library, payload / library)
     copy(scenario.path, payload / "scenario")
     (payload / "run.sh").write_text(RUN)
-    (payload / "environment").write_text(config.environment() + f"PORT={port}\n")
+    (payload / "environment").write_text(config.environment() + f"PORT={port} RINGWALL={ringwall}\n")
     for name in scenario.needs:
         if name not in NEEDS:
             raise ValueError(f"{scenario.path}: nothing known as '{name}'")

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from testbed import machine, scenario
 
+PANIC = "Kernel panic - not syncing: sysrq triggered crash\n"
 OOPS = "BUG: unable to handle page fault\n---[ end trace 0000000000000000 ]---\n"
 
 
 class Judge(unittest.TestCase):
-    def judge(self, lines, status=0, serial="", host=()):
+    def judge(self, lines, status=0, serial="", host=(), log="", ends=None):
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "serial.txt").write_text(serial)
+            (Path(folder) / "bochs.log").write_text(log)
             result = machine.Result(Path(folder), list(lines), status, "ended")
-            return scenario.judge(result, list(host))
+            return scenario.judge(result, list(host), ends)
 
     def assert_fails(self, *args, **options):
         self.assertTrue(self.judge(*args, **options).failed)
@@ -56,6 +58,25 @@ class Judge(unittest.TestCase):
         self.assert_fails(["ok - one", "end 1"],
                           serial="WARNING: CPU: 0\n---[ end trace 0000000000000000 ]---\n")
 
+    def test_a_guest_that_ends_as_announced_passes(self):
+        for ends, log, serial in (("reboot", "Reset(SOFTWARE)", ""),
+                                  ("poweroff", "soft power off", ""),
+                                  ("panic", "Reset(SOFTWARE)", PANIC)):
+            self.assertFalse(self.judge(["ok - one", "end 1"], None, serial, log=log,
+                                        ends=ends).failed)
+
+    def test_a_guest_that_ends_otherwise_fails(self):
+        for ends, status, log, serial in (("reboot", None, "3rd (13) exception", ""),
+                                          ("reboot", None, "Reset(SOFTWARE)", PANIC),
+                                          ("reboot", 0, "", ""),
+                                          ("poweroff", None, "Reset(SOFTWARE)", ""),
+                                          ("panic", None, "Reset(SOFTWARE)", ""),
+                                          ("panic", None, "", PANIC)):
+            self.assert_fails(["ok - one", "end 1"], status, serial, log=log, ends=ends)
+
+    def test_a_guest_that_ends_before_its_script_fails(self):
+        self.assert_fails(["ok - one"], None, log="Reset(SOFTWARE)", ends="reboot")
+
     def test_a_lockup_fails_even_beside_an_announced_oops(self):
         self.assert_fails(["oops expected 1", "ok - one", "end 1"],
                           serial=OOPS + "watchdog: BUG: soft lockup - CPU#0 stuck\n")
@@ -75,6 +96,14 @@ class Header(unittest.TestCase):
             "sample@cpus=1", "sample@cpus=1,slide=0x200000+0x400000",
             "sample@cpus=2", "sample@cpus=2,slide=0x200000+0x400000",
             "sample@cpus=4,slide=own,default"])
+
+    def test_a_word_for_the_script_makes_cases_too(self):
+        cases = self.scenario("# proves: it\n# on: cpus=2 ringwall=absent,armed\n").cases()
+        self.assertEqual([case.name for case in cases],
+                         ["sample@cpus=2,absent", "sample@cpus=2,armed"])
+
+    def test_an_unknown_end_is_refused(self):
+        self.assertRaises(ValueError, self.scenario, "# proves: it\n# ends: well\n")
 
     def test_a_misspelt_key_is_refused(self):
         self.assertRaises(ValueError, self.scenario, "# proves: it\n# cpu: 2\n")
