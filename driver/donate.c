@@ -127,10 +127,11 @@ static enum rw_error take(u64 count, u64 *ret_done)
 
 enum rw_error donate_change(struct rw_ioc_memory *memory)
 {
-	u64 done = 0, count = memory->bytes / RW_DONATE_SIZE;
+	u64 done = 0, bytes = memory->bytes, count = bytes / RW_DONATE_SIZE;
 	enum rw_error error = RW_E_NOT_ENABLED;
 
-	if (!count || memory->bytes % RW_DONATE_SIZE || memory->take > 1)
+	memory->bytes = 0;
+	if (!count || bytes % RW_DONATE_SIZE || memory->take > 1)
 		return RW_E_ARGUMENT;
 	mutex_lock(&lock);
 	if (open)
@@ -149,8 +150,9 @@ static void answer(struct work_struct *work)
 		error = give_block();
 		if (error) {
 			not_before = jiffies + RETRY;
-			pr_warn_ratelimited("the monitor asks for memory and gets none (error %d)\n",
-					    error);
+			pr_warn_ratelimited(
+				"the monitor asks for memory and gets none (error %d)\n",
+				error);
 		}
 	}
 	mutex_unlock(&lock);

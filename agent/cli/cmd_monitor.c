@@ -111,8 +111,9 @@ static bool read_size(const char *word, uint64_t *ret_bytes)
 	number = strtoull(word, &end, 10);
 	if (errno || end == word || *word == '-' || number > UINT32_MAX ||
 	    (strcmp(end, "M") && strcmp(end, "G"))) {
-		cli_usage("a size is a number of MiB or GiB like 2M or 1G, not '%s'",
-			  word);
+		cli_usage(
+			"a size is a number of MiB or GiB like 2M or 1G, not '%s'",
+			word);
 		return false;
 	}
 	*ret_bytes = (uint64_t)number << (*end == 'M' ? 20 : 30);
@@ -126,7 +127,7 @@ static int change_memory(uint64_t bytes, bool take)
 
 	if (error == RW_OK)
 		return EXIT_CODE_OK;
-	if (done)
+	if (take && done)
 		fprintf(stderr, "ringwall: %" PRIu64 " MiB were taken back\n",
 			done >> 20);
 	return cli_fail("monitor memory", error);

@@ -32,7 +32,7 @@
 
 static char *what = "text";
 module_param(what, charp, 0444);
-MODULE_PARM_DESC(what, "Which attack: see the table in attack.c, or monitor-sweep");
+MODULE_PARM_DESC(what, "Which attack: see the table in attack.c, monitor-sweep or memory-look");
 
 static int cpu;
 module_param(cpu, int, 0444);
@@ -120,9 +120,17 @@ static struct {
 	struct task_struct *thread;
 } run;
 
-/* Counts of pages, for what=monitor-sweep; end is the last page frame. */
+/*
+ * Counts of pages, for what=monitor-sweep; end is the last page frame. block:
+ * where there are 2 MiB of the monitor's in one piece.
+ */
+#define BLOCK_PAGES (SZ_2M / PAGE_SIZE)
+#define BLOCKS	    16
+
 static struct {
 	unsigned long end, pages, readable, nonzero, writable;
+	u64 block[BLOCKS];
+	unsigned int blocks;
 } sweep;
 
 /* What a patched system call table would lead to. */
@@ -219,14 +227,21 @@ static void access_target(void)
  */
 static int sweep_thread(void *unused)
 {
-	unsigned long pfn;
+	unsigned long pfn, together = 0;
 	u64 byte;
 
 	for (pfn = 0; pfn < sweep.end; pfn++) {
 		u8 *page;
 
-		if (!pfn_valid(pfn) || !PageOffline(pfn_to_page(pfn)))
+		if (!pfn_valid(pfn) || !PageOffline(pfn_to_page(pfn))) {
+			together = 0;
 			continue;
+		}
+		together++;
+		if ((pfn + 1) % BLOCK_PAGES == 0 && together >= BLOCK_PAGES &&
+		    sweep.blocks < BLOCKS)
+			sweep.block[sweep.blocks++] =
+				PFN_PHYS(pfn + 1 - BLOCK_PAGES);
 		page = pfn_to_kaddr(pfn);
 		sweep.pages++;
 		if (read_caught(page, &byte)) {
@@ -234,6 +249,25 @@ static int sweep_thread(void *unused)
 			sweep.nonzero += byte != 0;
 		}
 		sweep.writable += write_caught(page, 0, false);
+	}
+	smp_store_release(&run.done, true);
+	return 0;
+}
+
+/* The 2 MiB from addr, which should be the guest's. */
+static int look_thread(void *unused)
+{
+	unsigned long pfn = PHYS_PFN(addr);
+	u64 byte;
+
+	for (; sweep.pages < BLOCK_PAGES && pfn_valid(pfn); pfn++) {
+		const u8 *page = pfn_to_kaddr(pfn);
+
+		sweep.pages++;
+		if (!read_caught(page, &byte))
+			continue;
+		sweep.readable++;
+		sweep.nonzero += memchr_inv(page, 0, PAGE_SIZE) != NULL;
 	}
 	smp_store_release(&run.done, true);
 	return 0;
@@ -403,15 +437,20 @@ static int attack_one(void)
 	return 0;
 }
 
-static int attack_all_pages(void)
+static int attack_pages(int (*thread)(void *unused))
 {
-	int error = run_thread(sweep_thread);
+	char list[BLOCKS * 17 + 1] = "";
+	int error = run_thread(thread);
+	unsigned int i, n = 0;
 
 	if (error)
 		return error;
-	pr_info("ATTACK what=%s cpu=%d pages=%lu readable=%lu nonzero=%lu writable=%lu killed=%d\n",
+	for (i = 0; i < sweep.blocks; i++)
+		n += scnprintf(list + n, sizeof(list) - n, "%s%llx",
+			       i ? "," : "", sweep.block[i]);
+	pr_info("ATTACK what=%s cpu=%d pages=%lu readable=%lu nonzero=%lu writable=%lu blocks=%s killed=%d\n",
 		what, cpu, sweep.pages, sweep.readable, sweep.nonzero,
-		sweep.writable, !run.done);
+		sweep.writable, list, !run.done);
 	return 0;
 }
 
@@ -423,8 +462,12 @@ static int __init attack_init(void)
 		return -EINVAL;
 	sweep.end = 2 * totalram_pages() + SZ_1M / PAGE_SIZE;
 	register_die_notifier(&die_notifier);
-	error = strcmp(what, "monitor-sweep") ? attack_one() :
-						attack_all_pages();
+	if (!strcmp(what, "monitor-sweep"))
+		error = attack_pages(sweep_thread);
+	else if (!strcmp(what, "memory-look"))
+		error = attack_pages(look_thread);
+	else
+		error = attack_one();
 	unregister_die_notifier(&die_notifier);
 	return error;
 }

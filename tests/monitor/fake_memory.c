@@ -109,8 +109,8 @@ static void map_block(uint64_t at, uint64_t entry, int level)
 	    start);
 	if (!entry)
 		return;
-	assert_int_equal(entry, start | PTE_PRESENT | PTE_WRITE | PTE_LARGE |
-					PTE_NX);
+	assert_int_equal(entry,
+			 start | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_NX);
 	for (uint32_t cpu = 0; cpu < FAKE_CPUS; cpu++)
 		if (fake_cpus[cpu].vmx_on)
 			check_out_of_reach(&fake_cpus[cpu], start);

@@ -206,7 +206,8 @@ static size_t take_all(void **pages, size_t max)
 }
 
 /* That nothing is left of the translations is checked at the mapping. */
-static void a_donated_block_is_out_of_every_cpus_ept_before_its_use(void **state)
+static void
+a_donated_block_is_out_of_every_cpus_ept_before_its_use(void **state)
 {
 	struct rw_status before;
 
@@ -241,6 +242,20 @@ static void a_donated_block_is_out_of_every_cpus_ept_before_its_use(void **state
 	assert_int_equal(kernel_status().memory_donations, 1);
 }
 
+static void a_cpu_that_is_offline_is_not_waited_for_and_forgets(void **state)
+{
+	(void)state;
+	kernel_boot(2, 0);
+	machine_use(1);
+	assert_true(guest_can(BLOCK, EPT_W));
+	machine_exit(&(struct vm_exit){ .reason = EXIT_INIT });
+	donate_all(BLOCK, 1);
+	machine_use(1);
+	machine_exit(&(struct vm_exit){ .reason = EXIT_SIPI,
+					.qualification = 0x9a });
+	assert_false(guest_can(BLOCK, EPT_R));
+}
+
 static void a_returned_block_has_no_byte_of_the_monitors(void **state)
 {
 	static void *pages[8192];
@@ -253,7 +268,8 @@ static void a_returned_block_has_no_byte_of_the_monitors(void **state)
 	memset(physical(BLOCK), 0x5a, RW_DONATE_SIZE);
 	donate_all(BLOCK, 2);
 	n = take_all(pages, 8192);
-	assert_in_range(n, before.memory_free, before.memory_free + BLOCK_PAGES);
+	assert_in_range(n, before.memory_free,
+			before.memory_free + BLOCK_PAGES);
 	for (size_t i = 0; i < n; i++)
 		memset(pages[i], 0xee, RW_PAGE_SIZE);
 	while (n)
@@ -337,7 +353,8 @@ static void only_ram_that_is_the_guests_in_full_is_taken(void **state)
 		{ MONITOR_START + MONITOR_SIZE - RW_DONATE_SIZE, RW_E_ADDRESS },
 		{ DOORBELL & ~(RW_DONATE_SIZE - 1), RW_E_ADDRESS },
 		{ TEXT_PHYS, RW_E_ADDRESS }, /* a rule protects it */
-		{ DATA_PHYS & ~(RW_DONATE_SIZE - 1), RW_E_ADDRESS }, /* a part */
+		{ DATA_PHYS & ~(RW_DONATE_SIZE - 1),
+		  RW_E_ADDRESS },	 /* a part */
 		{ BLOCK, RW_E_ADDRESS }, /* for the second time */
 	};
 	struct sample_body body = kernel_policy(1);
@@ -364,8 +381,13 @@ static void only_ram_that_is_the_guests_in_full_is_taken(void **state)
 static void only_a_block_that_was_donated_comes_back(void **state)
 {
 	static const uint64_t bad[] = {
-		BLOCK + RW_PAGE_SIZE, BLOCK + RW_DONATE_SIZE, MONITOR_START,
-		0, UINT64_MAX, BLOCK + 1, MONITOR_START + 0x4000,
+		BLOCK + RW_PAGE_SIZE,
+		BLOCK + RW_DONATE_SIZE,
+		MONITOR_START,
+		0,
+		UINT64_MAX,
+		BLOCK + 1,
+		MONITOR_START + 0x4000,
 	};
 
 	(void)state;
@@ -497,9 +519,8 @@ static void whatever_is_called_a_block_has_one_owner(void **state)
 		}
 		for (i = 0; i < TRIED; i++)
 			if (owner[i] == OURS)
-				assert_false(guest_can(BLOCK +
-							       i * RW_DONATE_SIZE,
-						       EPT_R));
+				assert_false(guest_can(
+					BLOCK + i * RW_DONATE_SIZE, EPT_R));
 	}
 	s = kernel_status();
 	assert_true(s.memory_donations > 150 && s.memory_returns > 150);
@@ -521,11 +542,11 @@ int main(void)
 		cmocka_unit_test(
 			a_donated_block_is_out_of_every_cpus_ept_before_its_use),
 		cmocka_unit_test(
-			a_returned_block_has_no_byte_of_the_monitors),
+			a_cpu_that_is_offline_is_not_waited_for_and_forgets),
+		cmocka_unit_test(a_returned_block_has_no_byte_of_the_monitors),
 		cmocka_unit_test(a_block_with_a_page_in_use_is_kept),
 		cmocka_unit_test(low_memory_is_asked_for_on_the_doorbell),
-		cmocka_unit_test(
-			only_ram_that_is_the_guests_in_full_is_taken),
+		cmocka_unit_test(only_ram_that_is_the_guests_in_full_is_taken),
 		cmocka_unit_test(only_a_block_that_was_donated_comes_back),
 		cmocka_unit_test(one_block_is_on_its_way_at_a_time),
 		cmocka_unit_test(
