@@ -259,7 +259,6 @@ handle_vmcall(struct pcpu *cpu, struct registers *regs)
 		return false;
 	cpu->regs = regs;
 	cpu->exits[EXIT_VMCALL]++;
-	trace_exit(cpu, EXIT_VMCALL);
 	exit_vmcall(cpu);
 	wall_before_entry(cpu);
 	return true;
@@ -278,7 +277,6 @@ bool exit_handle(struct registers *regs)
 	if (cpu->step.active || !wall_settled(cpu) || !skip_simply())
 		return false;
 	cpu->exits[EXIT_CPUID]++;
-	trace_exit(cpu, EXIT_CPUID);
 	return guest_cpuid(regs);
 }
 
