@@ -165,10 +165,36 @@ static enum rw_error vmx_on(struct pcpu *cpu, const struct vmx_capabilities *c)
 		write_cr4(read_cr4() & ~CR4_VMXE);
 		return RW_E_VMXON;
 	}
-	CHECK(!vmclear(page_hpa(cpu->vmcs).v));
-	CHECK(!vmptrld(page_hpa(cpu->vmcs).v));
-	cpu->vmx = true;
+	cpu->refused = RW_OK;
+	if (vmclear(page_hpa(cpu->vmcs).v))
+		cpu->refused = RW_E_VMCLEAR;
+	else if (vmptrld(page_hpa(cpu->vmcs).v))
+		cpu->refused = RW_E_VMPTRLD;
+	cpu->vmx = !cpu->refused;
 	return RW_OK;
+}
+
+static enum rw_error vmx_off(struct pcpu *cpu, enum rw_error error)
+{
+	cpu->state = RW_CPU_OUTSIDE;
+	wall_park(cpu);
+	cpu->vmx = false;
+	/* One that could not be made clear was never made current either. */
+	CHECK(!vmclear(page_hpa(cpu->vmcs).v) || error == RW_E_VMCLEAR);
+	vmxoff();
+	write_cr4(read_cr4() & ~CR4_VMXE);
+	return error;
+}
+
+void enter_vmx_refused(enum rw_error error)
+{
+	struct pcpu *cpu = this_cpu();
+
+	if (cpu->state != RW_CPU_OUTSIDE)
+		panic(error == RW_E_VMWRITE ? "VMWRITE refused" :
+					      "INVEPT refused");
+	if (!cpu->refused)
+		cpu->refused = error;
 }
 
 /* Entry 0 is void in the GDT; in an LDT it is a segment as any other. */
@@ -333,6 +359,8 @@ enum rw_error enter_vmcs(struct pcpu *cpu, const struct rw_crossing *x,
 		error = vmx_on(cpu, &c);
 	if (error)
 		return error;
+	if (cpu->refused)
+		return vmx_off(cpu, cpu->refused);
 	cpu->abort_rip = stack[ENTER_RETURN_SLOT];
 	cpu->abort_rsp = (uint64_t)&stack[ENTER_RETURN_SLOT + 1];
 	cpu->abort_cr3 = x->transition;
@@ -346,7 +374,10 @@ enum rw_error enter_vmcs(struct pcpu *cpu, const struct rw_crossing *x,
 	write_host(cpu, cr0, (cr4 & CR4_KEPT) | c.cr4_fixed0);
 	wall_join(cpu);
 	wall_before_entry(cpu);
-	CHECK(!invvpid_all());
+	if (invvpid_all())
+		enter_vmx_refused(RW_E_INVVPID);
+	if (cpu->refused)
+		return vmx_off(cpu, cpu->refused);
 	cpu->state = RW_CPU_INSIDE;
 	return RW_OK;
 }
@@ -356,11 +387,5 @@ enum rw_error enter_refused(struct pcpu *cpu)
 	log_line("CPU %u: VMLAUNCH refused, VM-instruction error %u",
 		 (uint64_t)cpu->index,
 		 (uint64_t)vmcs_read32(INSTRUCTION_ERROR));
-	cpu->state = RW_CPU_OUTSIDE;
-	wall_park(cpu);
-	cpu->vmx = false;
-	CHECK(!vmclear(page_hpa(cpu->vmcs).v));
-	vmxoff();
-	write_cr4(read_cr4() & ~CR4_VMXE);
-	return RW_E_VMENTRY;
+	return vmx_off(cpu, RW_E_VMENTRY);
 }

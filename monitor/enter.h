@@ -29,6 +29,12 @@ enum rw_error enter_vmcs(struct pcpu *cpu, const struct rw_crossing *x,
 /** VMLAUNCH was refused: undoes the second step. */
 enum rw_error enter_refused(struct pcpu *cpu);
 
+/**
+ * The CPU refused VMWRITE, INVEPT or INVVPID. While this CPU enters, the enable
+ * is rolled back with this error; later there is no way back and it stops.
+ */
+void __attribute__((cold)) enter_vmx_refused(enum rw_error error);
+
 /** entry.S. */
 /** Words on entry.S's frame below the return address: FS base, six registers. */
 #define ENTER_RETURN_SLOT 7

@@ -8,6 +8,7 @@
 
 #include <ringwall/addr.h>
 #include <ringwall/boot.h>
+#include <ringwall/error.h>
 #include <ringwall/status.h>
 
 #include "ept/view.h"
@@ -61,6 +62,7 @@ struct pcpu {
 	uint32_t apic_id;
 	uint32_t state; /* enum rw_cpu_state */
 	bool vmx; /* VMCS loaded: VMREAD and VMWRITE work */
+	enum rw_error refused; /* the first instruction, while it enters */
 	bool nmi_pending; /* an NMI is owed to the guest */
 	bool self_test; /* first entry: does the monitor trap flag work? */
 	bool step_mtf; /* it does */

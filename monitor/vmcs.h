@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The VMCS of this CPU. An access of the wrong width does not compile; a VMREAD
- * or VMWRITE that the CPU refuses stops the monitor, it never yields a made-up
- * value.
+ * or VMWRITE that the CPU refuses stops the monitor, or rolls back the enable
+ * that is under way; it never yields a made-up value.
  */
 #ifndef MONITOR_VMCS_H
 #define MONITOR_VMCS_H
 
 #include "monitor/cpu.h"
+#include "monitor/enter.h"
 #include "monitor/panic.h"
 
 enum vmcs_field {
@@ -27,7 +28,8 @@ static inline uint64_t vmcs_get(uint32_t field)
 
 static inline void vmcs_set(uint32_t field, uint64_t value)
 {
-	CHECK(!vmwrite(field, value));
+	if (__builtin_expect(vmwrite(field, value), 0))
+		enter_vmx_refused(RW_E_VMWRITE);
 }
 
 /* Bits 14:13 of an encoding are its width (SDM Vol. 3 table 25-21). */

@@ -7,6 +7,7 @@
 #include "ept/mtrr.h"
 #include "ept/sync.h"
 #include "monitor/cpu.h"
+#include "monitor/enter.h"
 #include "monitor/memory.h"
 #include "monitor/panic.h"
 #include "monitor/percpu.h"
@@ -217,7 +218,8 @@ void wall_catch_up(struct pcpu *cpu)
 	while (ept_sync_behind(&wall_sync, cpu->index, &generation)) {
 		if (cpu->step.active)
 			step_rebuild(cpu);
-		CHECK(!invept(INVEPT_ALL, 0));
+		if (invept(INVEPT_ALL, 0))
+			enter_vmx_refused(RW_E_INVEPT);
 		write_cr3(read_cr3()); /* a block may have left our tables */
 		ept_sync_caught_up(&wall_sync, cpu->index, generation);
 	}

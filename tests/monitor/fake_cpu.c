@@ -438,6 +438,11 @@ void fake_assert_message(const char *text)
 		fail_msg("panic: %s", record[n - 1].message);
 }
 
+static bool refused(void)
+{
+	return fake->refuse && !--fake->refuse;
+}
+
 static uint32_t revision(void)
 {
 	return (uint32_t)fake->model->vmx[0] & 0x7fffffff;
@@ -452,6 +457,8 @@ int vmxon(uint64_t hpa)
 			     (fake->model->feature_control & 5) == 5 &&
 			     !fake->vmx_on,
 		     "VMXON", hpa);
+	if (refused())
+		return 1;
 	if (fake->refuse_vmxon || hpa % RW_PAGE_SIZE ||
 	    *(uint32_t *)physical(hpa) != revision())
 		return 1;
@@ -476,6 +483,8 @@ int vmclear(uint64_t hpa)
 {
 	begin("VMCLEAR", hpa);
 	FAULT_UNLESS(fake->vmx_on, "VMCLEAR", hpa);
+	if (refused())
+		return 1;
 	if (hpa % RW_PAGE_SIZE || hpa == fake->vmxon_region)
 		return 1;
 	if (hpa == fake->current_vmcs)
@@ -489,6 +498,8 @@ int vmptrld(uint64_t hpa)
 {
 	begin("VMPTRLD", hpa);
 	FAULT_UNLESS(fake->vmx_on, "VMPTRLD", hpa);
+	if (refused())
+		return 1;
 	if (hpa % RW_PAGE_SIZE || hpa == fake->vmxon_region ||
 	    *(uint32_t *)physical(hpa) != revision())
 		return 1;
@@ -512,6 +523,8 @@ int vmwrite(uint64_t field, uint64_t value)
 
 	begin("VMWRITE", field);
 	FAULT_UNLESS(fake->vmx_on, "VMWRITE", field);
+	if (refused())
+		return 1;
 	if (!fake->current_vmcs)
 		return 1;
 	if (VMCS_READ_ONLY(field))
@@ -528,6 +541,8 @@ int invept(uint64_t type, uint64_t eptp)
 {
 	begin("INVEPT", type);
 	FAULT_UNLESS(fake->vmx_on, "INVEPT", type);
+	if (refused())
+		return 1;
 	if (type != 1 && type != 2)
 		return 1;
 	for (uint32_t i = 0; i < FAKE_TLB; i++)
@@ -542,6 +557,8 @@ int invvpid_all(void)
 {
 	begin("INVVPID", 2);
 	FAULT_UNLESS(fake->vmx_on, "INVVPID", 2);
+	if (refused())
+		return 1;
 	fake->invvpid++;
 	return 0;
 }

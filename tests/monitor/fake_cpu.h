@@ -78,6 +78,7 @@ struct fake_cpu {
 	uint64_t vmxon_region, current_vmcs; /* current_vmcs 0: none */
 	struct fake_field vmcs[FAKE_FIELDS];
 	bool refuse_vmxon, refuse_launch; /* for no reason */
+	uint32_t refuse; /* so is the VMX instruction of this number from now */
 
 	struct registers gpr;	     /* the guest's */
 	struct fake_event delivered; /* by the last VM entry */

@@ -277,6 +277,45 @@ static void a_vmxon_that_fails_leaves_the_host_as_it_was(void **state)
 	assert_refused(RW_E_VMXON);
 }
 
+static void any_vmx_instruction_that_fails_leaves_the_host_as_it_was(void **state)
+{
+	static const enum rw_error errors[] = { RW_E_VMXON,   RW_E_VMCLEAR,
+						RW_E_VMPTRLD, RW_E_VMWRITE,
+						RW_E_INVEPT,  RW_E_INVVPID };
+	uint32_t seen[RW_E_INVVPID + 1] = { 0 };
+	enum rw_error error;
+
+	(void)state;
+	prepare();
+	for (uint32_t n = 1;; n++) {
+		fake_cpus[0].refuse = n;
+		error = machine_launch(0);
+		if (!error)
+			break;
+		assert_int_equal(fake->refuse, 0);
+		assert_in_range(error, RW_OK, RW_E_INVVPID);
+		seen[error]++;
+		assert_false(fake->vmx_on);
+		assert_int_equal(fake->cr4, host.cr4);
+		assert_int_equal(percpu_get(0)->state, RW_CPU_OUTSIDE);
+	}
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		assert_true(seen[errors[i]]);
+	assert_in_range(seen[RW_E_VMWRITE], 80, 200);
+}
+
+static void a_vmwrite_that_fails_inside_stops_the_cpu(void **state)
+{
+	static const struct vm_exit x = { .reason = EXIT_GETSEC, .length = 2 };
+
+	(void)state;
+	machine_init();
+	machine_start();
+	fake->refuse = 1;
+	assert_int_equal(machine_exit_to(&x), FAKE_STOPPED);
+	fake_assert_message("VMWRITE refused");
+}
+
 static void a_vmlaunch_that_fails_leaves_the_host_as_it_was(void **state)
 {
 	(void)state;
@@ -443,6 +482,9 @@ int main(void)
 		cmocka_unit_test(
 			a_cpu_that_cannot_wait_for_a_sipi_is_refused_as_such),
 		cmocka_unit_test(a_vmxon_that_fails_leaves_the_host_as_it_was),
+		cmocka_unit_test(
+			any_vmx_instruction_that_fails_leaves_the_host_as_it_was),
+		cmocka_unit_test(a_vmwrite_that_fails_inside_stops_the_cpu),
 		cmocka_unit_test(
 			a_vmlaunch_that_fails_leaves_the_host_as_it_was),
 		cmocka_unit_test(a_cpu_that_did_not_get_in_is_not_waited_for),
