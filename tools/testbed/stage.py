@@ -67,8 +67,9 @@ def attack(payload, config):
 
 
 def guest(payload, config):
-    """bin/life, and guest/: the test modules."""
-    copy(machine.BUILD / "tests/guest/life", payload / "bin/life")
+    """bin/life, bin/faults, and guest/: the test modules."""
+    for name in ("life", "faults"):
+        copy(machine.BUILD / "tests/guest" / name, payload / "bin" / name)
     for module in (machine.product(config.kernel) / "tests/kernel").glob("*.ko"):
         copy(module, payload / "guest" / module.name)
 
