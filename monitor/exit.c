@@ -169,6 +169,8 @@ static void exit_misconfiguration(struct pcpu *cpu)
 typedef void handler_fn(struct pcpu *cpu);
 
 /* The last place is for reasons beyond the table. */
+/* It would take a blank from "...". */
+/* clang-format off */
 static handler_fn *const handlers[RW_EXIT_REASONS + 1] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception,
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
@@ -193,6 +195,7 @@ static handler_fn *const handlers[RW_EXIT_REASONS + 1] = {
 	[EXIT_VMFUNC] = exit_undefined,
 	[EXIT_XSAVES ... EXIT_XRSTORS] = exit_trace_state,
 };
+/* clang-format on */
 
 static void dispatch(struct pcpu *cpu, uint32_t reason)
 {
@@ -270,8 +273,8 @@ bool exit_handle(struct registers *regs)
 	struct pcpu *cpu = this_cpu();
 	uint64_t reason;
 
-	if (TRACE_EXITS || vmread(EXIT_REASON, &reason))
-		return false; /* all the way, where every exit is traced */
+	if (vmread(EXIT_REASON, &reason))
+		return false;
 	if (__builtin_expect(reason != EXIT_CPUID, 0))
 		return reason == EXIT_VMCALL && handle_vmcall(cpu, regs);
 	if (cpu->step.active || !wall_settled(cpu) || !skip_simply())

@@ -109,24 +109,24 @@ static bool mtrr_exists(uint32_t msr)
  * The page stays where it is, and the mode changes as every CPU allows: SDM
  * Vol. 3 11.12.5. x2APIC mode is not left, since some CPUs lock it.
  */
-static bool apic_base_allowed(uint64_t old, uint64_t new)
+static bool apic_base_allowed(uint64_t old, uint64_t value)
 {
-	uint64_t changed = old ^ new;
+	uint64_t changed = old ^ value;
 
 	if (!changed)
 		return true;
 	if ((changed & ~(APIC_BASE_X2APIC | APIC_BASE_ENABLED)) ||
 	    (old & APIC_BASE_X2APIC))
 		return false;
-	return !(new & APIC_BASE_X2APIC) ||
-	       ((old & new & APIC_BASE_ENABLED) &&
+	return !(value & APIC_BASE_X2APIC) ||
+	       ((old & value & APIC_BASE_ENABLED) &&
 		(cpuid(1, 0).ecx & CPUID_X2APIC));
 }
 
 /* Not more than is known to be writable: a #GP here would be ours. */
-static bool misc_enable_allowed(uint64_t old, uint64_t new)
+static bool misc_enable_allowed(uint64_t old, uint64_t value)
 {
-	uint64_t changed = old ^ new;
+	uint64_t changed = old ^ value;
 
 	if (changed & MISC_ENABLE_NO_TURBO && !(old & MISC_ENABLE_NO_TURBO) &&
 	    !(cpuid(6, 0).eax & CPUID_6_TURBO))

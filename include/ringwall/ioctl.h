@@ -19,7 +19,9 @@
 #include <ringwall/status.h>
 
 #define RW_DEVICE "/dev/ringwall"
-#define RW_IMAGE_MAX (1U << 20) /* bytes of a monitor ELF file, debug info removed or not */
+
+/** Bytes of a monitor ELF file, with its debugging information or without. */
+#define RW_IMAGE_MAX (1U << 20)
 
 /** RW_IOC_LOAD: keep a monitor image and the keys it shall trust. */
 struct rw_ioc_load {

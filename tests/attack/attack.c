@@ -163,6 +163,8 @@ static int on_die(struct notifier_block *block, unsigned long reason, void *data
 
 static struct notifier_block die_notifier = { .notifier_call = on_die };
 
+/* It would take %l for an operator. */
+/* clang-format off */
 static bool write_caught(u8 *to, u64 v, bool whole)
 {
 	if (whole)
@@ -175,6 +177,7 @@ static bool write_caught(u8 *to, u64 v, bool whole)
 fault:
 	return false;
 }
+/* clang-format on */
 
 static bool read_caught(const u8 *from, u64 *ret)
 {

@@ -24,6 +24,15 @@ def report(count, name, good, sentence, lines):
     count.add(f"static {name}", 1 if good else 0, [] if good else [sentence], lines[-TAIL:])
 
 
+def layout(count):
+    files = [path for path in TREE.sources(".c", ".h")]
+    good, lines = quiet("clang-format", "clang-format", "--dry-run", "--Werror",
+                        "--ferror-limit=1", *files)
+    odd = sorted({line.split(":")[0] for line in lines if ": error:" in line})
+    report(count, "clang-format", good, "every file is laid out as .clang-format says",
+           [f"clang-format -i {name}" for name in odd] or lines)
+
+
 def one_command_each():
     """compile_commands.json of what is shipped; a file that is compiled several
     times is there once, the way the monitor for tests has it if it is in one."""
@@ -89,6 +98,7 @@ def run(count):
         tidy(count)
         modules(count)
     cppcheck(count)
+    layout(count)
     for sentence, check in documents.CHECKS.items():
         wrong = check(TREE)
         count.add(f"static: {sentence}", 0 if wrong else 1, wrong[:TAIL])
