@@ -57,8 +57,8 @@ EPT_MUST_USE uint64_t ept_discharge(struct ept_sync *sync,
 				    struct ept_obligation *owed);
 
 /** Whether this CPU must invalidate before it enters; then *ret is up to where. */
-EPT_MUST_USE static inline bool ept_sync_behind(const struct ept_sync *sync, unsigned int cpu,
-		     uint64_t *ret)
+EPT_MUST_USE static inline bool ept_sync_behind(const struct ept_sync *sync,
+						unsigned int cpu, uint64_t *ret)
 {
 	uint64_t generation =
 		__atomic_load_n(&sync->generation, __ATOMIC_ACQUIRE);

@@ -273,8 +273,8 @@ uint64_t arm_serial(void)
 
 bool arm_locked(void)
 {
-	return __atomic_load_n(&current.policy.header.flags,
-			       __ATOMIC_RELAXED) & RW_POLICY_LOCK;
+	return __atomic_load_n(&current.policy.header.flags, __ATOMIC_RELAXED) &
+	       RW_POLICY_LOCK;
 }
 
 bool arm_rule(gpa_t at, struct rw_policy_rule *ret)

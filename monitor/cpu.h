@@ -52,16 +52,16 @@ static inline uint64_t rdtsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
-#define DEFINE_REGISTER(name)                                                  \
-	static inline uint64_t read_##name(void)                               \
-	{                                                                      \
-		uint64_t v;                                                    \
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(v));             \
-		return v;                                                      \
-	}                                                                      \
-	static inline void write_##name(uint64_t v)                            \
-	{                                                                      \
-		__asm__ volatile("mov %0, %%" #name ::"r"(v) : "memory");      \
+#define DEFINE_REGISTER(name)                                             \
+	static inline uint64_t read_##name(void)                          \
+	{                                                                 \
+		uint64_t v;                                               \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(v));        \
+		return v;                                                 \
+	}                                                                 \
+	static inline void write_##name(uint64_t v)                       \
+	{                                                                 \
+		__asm__ volatile("mov %0, %%" #name ::"r"(v) : "memory"); \
 	}
 DEFINE_REGISTER(cr0)
 DEFINE_REGISTER(cr2)
@@ -71,12 +71,12 @@ DEFINE_REGISTER(dr6)
 DEFINE_REGISTER(dr7)
 #undef DEFINE_REGISTER
 
-#define DEFINE_SELECTOR(name)                                                  \
-	static inline uint16_t read_##name(void)                               \
-	{                                                                      \
-		uint16_t v;                                                    \
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(v));             \
-		return v;                                                      \
+#define DEFINE_SELECTOR(name)                                      \
+	static inline uint16_t read_##name(void)                   \
+	{                                                          \
+		uint16_t v;                                        \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(v)); \
+		return v;                                          \
 	}
 DEFINE_SELECTOR(es)
 DEFINE_SELECTOR(cs)

@@ -11,12 +11,12 @@
 #include "monitor/vmx.h"
 
 #define ACCESS_MOV_TO_CR 0
-#define CR_NUMBER(q) ((q)&0xf)
-#define CR_ACCESS(q) ((q) >> 4 & 3)
-#define CR_REGISTER(q) ((unsigned int)((q) >> 8 & 0xf))
-#define RIGHTS_TYPE 0xfU
-#define RIGHTS_LONG BIT(13) /* of CS: 64-bit code */
-#define TSS_BUSY 11 /* not of 16 bits */
+#define CR_NUMBER(q)	 ((q)&0xf)
+#define CR_ACCESS(q)	 ((q) >> 4 & 3)
+#define CR_REGISTER(q)	 ((unsigned int)((q) >> 8 & 0xf))
+#define RIGHTS_TYPE	 0xfU
+#define RIGHTS_LONG	 BIT(13) /* of CS: 64-bit code */
+#define TSS_BUSY	 11	 /* not of 16 bits */
 
 /* SDM Vol. 3 10.8.5: long mode begins and ends outside 64-bit code. */
 static bool long_mode_may_switch(void)

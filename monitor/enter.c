@@ -17,7 +17,7 @@
 #include "policy/policy.h"
 
 /* Of the host's CR4 in VMX root: what makes the monitor harder to abuse. */
-#define CR4_KEPT (CR4_MCE | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
+#define CR4_KEPT       (CR4_MCE | CR4_UMIP | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP)
 #define CPUID_1_EDX_DS BIT(21)
 #define CPUID_7_EBX_PT BIT(25)
 
@@ -261,8 +261,7 @@ static void write_segments(uint64_t fs_base)
 	vmcs_write32(GUEST_IDTR_LIMIT, read_idtr().limit);
 }
 
-static void write_guest(const struct rw_crossing *x, uint64_t cr0,
-			uint64_t cr4)
+static void write_guest(const struct rw_crossing *x, uint64_t cr0, uint64_t cr4)
 {
 	vmcs_write(GUEST_CR0, cr0 | CR0_NE);
 	vmcs_write(GUEST_CR3, x->cr3);
@@ -322,8 +321,8 @@ static void write_controls(struct pcpu *cpu, const struct vmx_controls *v,
 	 * The first entry finds out whether the trap flag works: exit.c. An NMI
 	 * before that keeps it on.
 	 */
-	cpu->processor_controls =
-		v->proc | (c->proc >> 32 & PROC_MONITOR_TRAP_FLAG);
+	cpu->processor_controls = v->proc |
+				  (c->proc >> 32 & PROC_MONITOR_TRAP_FLAG);
 	vmcs_write32(PROCESSOR_CONTROLS, cpu->processor_controls);
 	vmcs_write32(SECONDARY_CONTROLS, v->proc2);
 	vmcs_write32(EXIT_CONTROLS, v->exit);

@@ -14,14 +14,14 @@
 #include "monitor/vmx.h"
 #include "policy/policy.h"
 
-#define RECORDS CONFIG_RINGWALL_EVENT_RECORDS
-#define RECENT 32 /* distinct hits watched for repetition */
-#define WINDOW_TSC (1ULL << 31) /* about a second */
-#define COUNT_MAX 1024 /* the guest can hold the TSC back */
-#define CPL_SHIFT 5
-#define SEVERITY_INFO 1
-#define SEVERITY_MEDIUM 3
-#define SEVERITY_HIGH 4
+#define RECORDS		  CONFIG_RINGWALL_EVENT_RECORDS
+#define RECENT		  32 /* distinct hits watched for repetition */
+#define WINDOW_TSC	  (1ULL << 31) /* about a second */
+#define COUNT_MAX	  1024	       /* the guest can hold the TSC back */
+#define CPL_SHIFT	  5
+#define SEVERITY_INFO	  1
+#define SEVERITY_MEDIUM	  3
+#define SEVERITY_HIGH	  4
 #define SEVERITY_CRITICAL 5
 
 /* A hit that was recorded, and those like it that only counted since. */
@@ -33,9 +33,9 @@ struct recent {
 /* All under the lock. */
 static struct spinlock lock;
 static struct rw_event ring[RECORDS];
-static uint64_t last; /* sequence of the newest record made or lost */
+static uint64_t last;  /* sequence of the newest record made or lost */
 static uint64_t first; /* index of the oldest record in the ring */
-static uint32_t held; /* records in the ring */
+static uint32_t held;  /* records in the ring */
 static uint64_t lost, lost_first, lost_last; /* of a loss not yet recorded */
 static uint64_t acked, coalesced;
 static uint8_t chain[RW_SHA256_SIZE];
@@ -115,7 +115,8 @@ static bool same(const struct rw_event *a, const struct rw_event *b)
 	return a->kind == b->kind && a->rule_id == b->rule_id &&
 	       a->verdict == b->verdict && a->rip == b->rip &&
 	       a->gva / RW_PAGE_SIZE == b->gva / RW_PAGE_SIZE &&
-	       a->policy_serial == b->policy_serial && subject(a) == subject(b) &&
+	       a->policy_serial == b->policy_serial &&
+	       subject(a) == subject(b) &&
 	       (a->kind == RW_EVENT_REGISTER || a->detail[1] == b->detail[1]);
 }
 

@@ -14,16 +14,16 @@
 #include "monitor/vmx.h"
 #include "monitor/wall.h"
 
-#define XCR0_X87 BIT(0)
-#define XCR0_SSE BIT(1)
-#define XCR0_AVX BIT(2)
-#define XCR0_MPX (BIT(3) | BIT(4))
-#define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
-#define XCR0_AMX (BIT(17) | BIT(18))
-#define CPL_SHIFT 5
-#define CPUID_1_ECX_VMX BIT(5)
+#define XCR0_X87	    BIT(0)
+#define XCR0_SSE	    BIT(1)
+#define XCR0_AVX	    BIT(2)
+#define XCR0_MPX	    (BIT(3) | BIT(4))
+#define XCR0_AVX512	    (BIT(5) | BIT(6) | BIT(7))
+#define XCR0_AMX	    (BIT(17) | BIT(18))
+#define CPL_SHIFT	    5
+#define CPUID_1_ECX_VMX	    BIT(5)
 #define CPUID_1_ECX_OSXSAVE BIT(27)
-#define CPUID_7_ECX_OSPKE BIT(4)
+#define CPUID_7_ECX_OSPKE   BIT(4)
 
 uint64_t exit_register(const struct pcpu *cpu, unsigned int number)
 {
@@ -77,9 +77,9 @@ correct_cpuid(struct registers *regs, uint32_t leaf)
 
 	do_cpuid(regs, leaf);
 	if (leaf == 1)
-		regs->rcx = (regs->rcx & ~(CPUID_1_ECX_VMX |
-					   CPUID_1_ECX_OSXSAVE)) |
-			    (cr4 & CR4_OSXSAVE ? CPUID_1_ECX_OSXSAVE : 0);
+		regs->rcx =
+			(regs->rcx & ~(CPUID_1_ECX_VMX | CPUID_1_ECX_OSXSAVE)) |
+			(cr4 & CR4_OSXSAVE ? CPUID_1_ECX_OSXSAVE : 0);
 	else if (leaf == 7 && !subleaf)
 		regs->rcx = (regs->rcx & ~CPUID_7_ECX_OSPKE) |
 			    (cr4 & CR4_PKE ? CPUID_7_ECX_OSPKE : 0);

@@ -4,13 +4,13 @@
 #include "monitor/nmi.h"
 #include "monitor/vmx.h"
 
-#define IDT_VECTORS 32
-#define FAULT_STUB_SIZE 16
-#define GATE_INTERRUPT 0x8e00ULL /* present, DPL 0, type 14 */
-#define IST_NMI 1
-#define IST_MC 2
-#define IST_FAULT 3
-#define DESCRIPTOR_CODE64 0x00af9b000000ffffULL
+#define IDT_VECTORS	    32
+#define FAULT_STUB_SIZE	    16
+#define GATE_INTERRUPT	    0x8e00ULL /* present, DPL 0, type 14 */
+#define IST_NMI		    1
+#define IST_MC		    2
+#define IST_FAULT	    3
+#define DESCRIPTOR_CODE64   0x00af9b000000ffffULL
 #define DESCRIPTOR_TSS_BUSY 0x8bULL
 
 extern const uint8_t fault_stubs[];

@@ -7,10 +7,10 @@
 #include "monitor/wall.h"
 
 #define PTE_PRESENT (1ULL << 0)
-#define PTE_LARGE (1ULL << 7)
-#define PTE_NX (1ULL << 63)
+#define PTE_LARGE   (1ULL << 7)
+#define PTE_NX	    (1ULL << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ULL
-#define LEVELS 4
+#define LEVELS	    4
 
 void *guest_page(struct pcpu *cpu, unsigned int n, gpa_t page, bool writable)
 {

@@ -104,8 +104,7 @@ static enum rw_error call_sync(struct pcpu *cpu, struct registers *regs)
 	return RW_OK;
 }
 
-static enum rw_error call_policy_begin(struct pcpu *cpu,
-				       struct registers *regs)
+static enum rw_error call_policy_begin(struct pcpu *cpu, struct registers *regs)
 {
 	(void)cpu;
 	return arm_begin(regs->rdi);
@@ -291,7 +290,9 @@ void exit_vmcall(struct pcpu *cpu)
 	if (number < RW_HC_END - RW_HC_BASE && calls[number])
 		error = calls[number](cpu, regs);
 	if (__builtin_expect(error == RW_E_UNKNOWN_CALL ||
-			     error == RW_E_ADDRESS || error == RW_E_LOCKED, 0))
+				     error == RW_E_ADDRESS ||
+				     error == RW_E_LOCKED,
+			     0))
 		event_hypercall(cpu, regs->rax, error);
 	regs->rax = error;
 	if (!skip_simply())

@@ -8,7 +8,7 @@
  * #DE, #TS to #PF, #VE, #CP: #GP while one of them is delivered makes #DF (SDM
  * Vol. 3 table 6-5).
  */
-#define CAUSES_DF                                                            \
+#define CAUSES_DF                                                             \
 	(BIT(0) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(20) | \
 	 BIT(21))
 
@@ -121,6 +121,6 @@ void skip_instruction(void)
 			     blocking & ~(uint32_t)(BLOCKING_BY_STI |
 						    BLOCKING_BY_MOV_SS));
 	if (vmcs_read(GUEST_RFLAGS) & RFLAGS_TF)
-		vmcs_write(GUEST_PENDING_DEBUG, vmcs_read(GUEST_PENDING_DEBUG) |
-							PENDING_DEBUG_BS);
+		vmcs_write(GUEST_PENDING_DEBUG,
+			   vmcs_read(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }

@@ -11,7 +11,7 @@
 #include "monitor/wall.h"
 
 #define PML4_ENTRIES 512
-#define CR3_ADDRESS 0x000ffffffffff000ULL
+#define CR3_ADDRESS  0x000ffffffffff000ULL
 #define TSS_BUSY_BIT BIT(41)
 
 /* The kernel's upper half as it is now, and the monitor's slots. */

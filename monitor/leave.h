@@ -17,7 +17,7 @@ struct leave {
 	struct table_register ltr_gdtr; /* a copy in which the TSS is not busy */
 	struct registers regs;
 	uint64_t leave_va; /* driver text that loads CR3 and returns */
-	const bool *nmi; /* behind LIDT: did an NMI come on the way out? */
+	const bool *nmi;   /* behind LIDT: did an NMI come on the way out? */
 };
 
 /**
@@ -28,8 +28,8 @@ struct leave {
 enum rw_error leave(struct pcpu *cpu, uint64_t rax);
 
 /** The same after a VM entry that failed: goes back to the driver with error. */
-void __attribute__((noreturn)) leave_failed_entry(struct pcpu *cpu,
-						  enum rw_error error);
+void __attribute__((noreturn))
+leave_failed_entry(struct pcpu *cpu, enum rw_error error);
 
 /** entry.S: loads it all. */
 void __attribute__((noreturn)) leave_load(const struct leave *l);

@@ -9,7 +9,7 @@
 
 /* CONFIG_PHYSICAL_ALIGN and KERNEL_IMAGE_SIZE of Linux on x86-64. */
 #define SLIDE_STEP RW_SIZE_2M
-#define SLIDE_END RW_SIZE_1G
+#define SLIDE_END  RW_SIZE_1G
 
 enum rw_error locate_slide(struct pcpu *cpu, const struct rw_policy_kernel *k,
 			   uint64_t *ret_slide)

@@ -44,7 +44,8 @@ void log_line(const char *format, ...)
 		}
 		switch (*++format) {
 		case 's':
-			for (const char *s = va_arg(args, const char *); *s; s++)
+			for (const char *s = va_arg(args, const char *); *s;
+			     s++)
 				put(*s);
 			break;
 		case 'u':

@@ -10,14 +10,14 @@
 #include "monitor/wall.h"
 
 /* Page-table entries: SDM Vol. 3 4.5. */
-#define PTE_PRESENT (1ULL << 0)
-#define PTE_WRITE (1ULL << 1)
-#define PTE_LARGE (1ULL << 7)
-#define PTE_NX (1ULL << 63)
-#define PTE_ADDRESS 0x000ffffffffff000ULL
-#define LEVELS 4
+#define PTE_PRESENT  (1ULL << 0)
+#define PTE_WRITE    (1ULL << 1)
+#define PTE_LARGE    (1ULL << 7)
+#define PTE_NX	     (1ULL << 63)
+#define PTE_ADDRESS  0x000ffffffffff000ULL
+#define LEVELS	     4
 #define PHYSMAP_SIZE (RW_VA_WINDOW - RW_VA_PHYSMAP)
-#define BLOCK_PAGES (RW_DONATE_SIZE / RW_PAGE_SIZE)
+#define BLOCK_PAGES  (RW_DONATE_SIZE / RW_PAGE_SIZE)
 
 _Static_assert(RW_DONATE_SIZE == RW_SIZE_2M, "a block is one large page");
 
@@ -25,7 +25,7 @@ static struct buddy buddy;
 
 /* All under the lock, which comes before those of the wall and the buddy. */
 static struct spinlock lock;
-static uint64_t cr3; /* (constant) and the tables behind it */
+static uint64_t cr3;		     /* (constant) and the tables behind it */
 static uint64_t block[BUDDY_CHUNKS]; /* donated at run time */
 static uint32_t blocks;
 static uint64_t leaving; /* 0, or when the newest has left the guest's tables */

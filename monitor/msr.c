@@ -9,20 +9,20 @@
 #include "monitor/vmx.h"
 
 /* The bitmap page, SDM Vol. 3 25.6.9: low and high reads, then writes. */
-#define HIGH_FIRST 0xc0000000U
-#define RANGE 0x2000U
-#define BITMAP_HIGH 1024
-#define BITMAP_WRITE 2048
-#define APIC_BASE_X2APIC BIT(10)
-#define APIC_BASE_ENABLED BIT(11)
-#define CPUID_X2APIC BIT(21)
-#define CPUID_6_TURBO BIT(1)
+#define HIGH_FIRST		 0xc0000000U
+#define RANGE			 0x2000U
+#define BITMAP_HIGH		 1024
+#define BITMAP_WRITE		 2048
+#define APIC_BASE_X2APIC	 BIT(10)
+#define APIC_BASE_ENABLED	 BIT(11)
+#define CPUID_X2APIC		 BIT(21)
+#define CPUID_6_TURBO		 BIT(1)
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
-#define MISC_ENABLE_NO_TURBO BIT(38)
-#define MTRR_FIRST 0x200U
-#define MTRR_FIXED_FIRST 0x250U
-#define MTRRCAP_COUNT 0xffU
-#define MTRRCAP_FIXED BIT(8)
+#define MISC_ENABLE_NO_TURBO	 BIT(38)
+#define MTRR_FIRST		 0x200U
+#define MTRR_FIXED_FIRST	 0x250U
+#define MTRRCAP_COUNT		 0xffU
+#define MTRRCAP_FIXED		 BIT(8)
 
 enum access { READ = 1, WRITE = 2, BOTH = 3 };
 enum treatment { DENY, ABSENT, SAME, MISC, DROP, APIC, FEATURE };

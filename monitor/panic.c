@@ -12,7 +12,7 @@
 #include "monitor/wall.h"
 
 #define PANIC_RECORDS 4
-#define VECTOR_NONE 0xffffffffu
+#define VECTOR_NONE   0xffffffffu
 
 static struct rw_panic record[PANIC_RECORDS];
 static uint32_t records; /* atomic */

@@ -12,16 +12,17 @@
 void __attribute__((noreturn, cold)) panic(const char *message);
 
 #define PANIC_TEXT2(x) #x
-#define PANIC_TEXT(x) PANIC_TEXT2(x)
+#define PANIC_TEXT(x)  PANIC_TEXT2(x)
 
 /**
  * An invariant of the monitor's own, always compiled in. Never given anything
  * a guest, the driver or a policy decides alone.
  */
-#define CHECK(condition)                                                       \
-	do {                                                                   \
-		if (__builtin_expect(!(condition), 0))                         \
-			panic(__FILE__ ":" PANIC_TEXT(__LINE__) ": " #condition); \
+#define CHECK(condition)                                                 \
+	do {                                                             \
+		if (__builtin_expect(!(condition), 0))                   \
+			panic(__FILE__                                   \
+			      ":" PANIC_TEXT(__LINE__) ": " #condition); \
 	} while (0)
 
 /** Records so far and where they are. */

@@ -9,12 +9,13 @@
 #include "monitor/memory.h"
 #include "monitor/wall.h"
 
-#define BLOCK_NMI_TOP (2 * RW_PAGE_SIZE)
-#define BLOCK_MC_TOP (3 * RW_PAGE_SIZE)
+#define BLOCK_NMI_TOP	(2 * RW_PAGE_SIZE)
+#define BLOCK_MC_TOP	(3 * RW_PAGE_SIZE)
 #define BLOCK_FAULT_TOP (4 * RW_PAGE_SIZE)
 
 /* What FS points to until a CPU has a block of its own. */
-struct pcpu early_percpu = { .self = &early_percpu, .canary = 0x9d2c5680ca6b00ff };
+struct pcpu early_percpu = { .self = &early_percpu,
+			     .canary = 0x9d2c5680ca6b00ff };
 
 static struct pcpu *blocks[CONFIG_RINGWALL_MAX_CPUS];
 

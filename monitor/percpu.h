@@ -38,14 +38,14 @@ struct tss {
  * in the guest's GDT during the few instructions of leaving.
  */
 #define SELECTOR_CODE 0x10
-#define SELECTOR_TSS 0x40
-#define GDT_ENTRIES 16
+#define SELECTOR_TSS  0x40
+#define GDT_ENTRIES   16
 
 /* The block: this page, NMI, #MC and fault stacks, the main stack. */
-#define PERCPU_ORDER 3
-#define PERCPU_BLOCK (RW_PAGE_SIZE << PERCPU_ORDER)
-#define WINDOWS 3 /* two to look at guest memory, one on the doorbell */
-#define PERCPU_STACK (PERCPU_BLOCK - sizeof(struct registers)) /* begins */
+#define PERCPU_ORDER	3
+#define PERCPU_BLOCK	(RW_PAGE_SIZE << PERCPU_ORDER)
+#define WINDOWS		3 /* two to look at guest memory, one on the doorbell */
+#define PERCPU_STACK	(PERCPU_BLOCK - sizeof(struct registers)) /* begins */
 #define WINDOW_DOORBELL 2
 
 /*
@@ -60,14 +60,14 @@ struct pcpu {
 
 	uint32_t index;
 	uint32_t apic_id;
-	uint32_t state; /* enum rw_cpu_state */
-	bool vmx; /* VMCS loaded: VMREAD and VMWRITE work */
+	uint32_t state;	       /* enum rw_cpu_state */
+	bool vmx;	       /* VMCS loaded: VMREAD and VMWRITE work */
 	enum rw_error refused; /* the first instruction, while it enters */
-	bool nmi_pending; /* an NMI is owed to the guest */
+	bool nmi_pending;      /* an NMI is owed to the guest */
 	bool self_test; /* first entry: does the monitor trap flag work? */
-	bool step_mtf; /* it does */
+	bool step_mtf;	/* it does */
 	uint32_t processor_controls; /* base value of PROCESSOR_CONTROLS */
-	struct registers *regs; /* of the exit being handled */
+	struct registers *regs;	     /* of the exit being handled */
 
 	uint64_t exits[RW_EXIT_REASONS + 1]; /* the last: beyond the table */
 	uint64_t nmis;
@@ -79,10 +79,10 @@ struct pcpu {
 
 	void *vmxon;
 	void *vmcs;
-	uint64_t *transition; /* PML4 for leaving */
+	uint64_t *transition;	   /* PML4 for leaving */
 	uint64_t *window[WINDOWS]; /* page-table entries of the windows */
 	struct rw_doorbell *doorbell;
-	uint64_t guest_fs_base; /* at crossing */
+	uint64_t guest_fs_base;			  /* at crossing */
 	uint64_t abort_rip, abort_rsp, abort_cr3; /* crossing failed: go here */
 
 	uint64_t gdt[GDT_ENTRIES];

@@ -18,17 +18,17 @@
 #include "monitor/vmx.h"
 #include "monitor/wall.h"
 
-#define RIGHTS_CODE 0x9bU /* present, accessed, execute and read */
-#define RIGHTS_DATA 0x93U
-#define RIGHTS_LDT 0x82U
-#define RIGHTS_BUSY_TSS 0x8bU
-#define REAL_MODE_LIMIT 0xffffU
-#define DR7_AFTER_INIT 0x400
+#define RIGHTS_CODE	       0x9bU /* present, accessed, execute and read */
+#define RIGHTS_DATA	       0x93U
+#define RIGHTS_LDT	       0x82U
+#define RIGHTS_BUSY_TSS	       0x8bU
+#define REAL_MODE_LIMIT	       0xffffU
+#define DR7_AFTER_INIT	       0x400
 #define MWAIT_INTERRUPTS_BREAK 1U /* RCX: masked ones too */
-#define SEGMENTS 8
-#define CS 1
-#define LDTR 6
-#define TR 7
+#define SEGMENTS	       8
+#define CS		       1
+#define LDTR		       6
+#define TR		       7
 
 static void reset_segments(void)
 {
@@ -78,8 +78,8 @@ static void catch_halt(struct pcpu *cpu, bool on)
 {
 	uint32_t halts = PROC_HLT | PROC_MWAIT;
 
-	nmi_set_controls(cpu, (cpu->processor_controls & ~halts) |
-				      (on ? halts : 0));
+	nmi_set_controls(cpu,
+			 (cpu->processor_controls & ~halts) | (on ? halts : 0));
 }
 
 void startup_announce(struct pcpu *cpu, bool offline)

@@ -15,14 +15,14 @@
 #include "monitor/vmx.h"
 #include "monitor/wall.h"
 
-#define INVEPT_SINGLE 1
-#define ALL_EXCEPTIONS 0xffffffffU
-#define CPL_SHIFT 5
+#define INVEPT_SINGLE		1
+#define ALL_EXCEPTIONS		0xffffffffU
+#define CPL_SHIFT		5
 #define BLOCKING_BY_INSTRUCTION (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS)
-#define WORDS (RW_PAGE_SIZE / sizeof(uint64_t))
-#define HELD_FLAGS (RFLAGS_TF | RFLAGS_IF)
-#define SS 1 /* in struct step */
-#define RIGHTS 2
+#define WORDS			(RW_PAGE_SIZE / sizeof(uint64_t))
+#define HELD_FLAGS		(RFLAGS_TF | RFLAGS_IF)
+#define SS			1 /* in struct step */
+#define RIGHTS			2
 
 /* Leads page number i of the step to its scratch copy, for this CPU only. */
 static bool shadow(struct pcpu *cpu, uint32_t i)
@@ -74,7 +74,8 @@ static void arm_trap(struct pcpu *cpu)
 
 	vmcs_write32(EXCEPTION_BITMAP, ALL_EXCEPTIONS);
 	vmcs_write32(GUEST_INTERRUPTIBILITY,
-		     (uint32_t)(s->interruptibility & ~BLOCKING_BY_INSTRUCTION));
+		     (uint32_t)(s->interruptibility &
+				~BLOCKING_BY_INSTRUCTION));
 	if (cpu->step_mtf)
 		nmi_set_controls(cpu, cpu->processor_controls |
 					      (uint32_t)PROC_MONITOR_TRAP_FLAG);
@@ -265,7 +266,8 @@ static void undo(struct pcpu *cpu)
 	vmcs_write(GUEST_RFLAGS, s->rflags);
 	vmcs_write(GUEST_PENDING_DEBUG, 0);
 	vmcs_write32(GUEST_INTERRUPTIBILITY,
-		     (uint32_t)(s->interruptibility & ~BLOCKING_BY_INSTRUCTION));
+		     (uint32_t)(s->interruptibility &
+				~BLOCKING_BY_INSTRUCTION));
 	vmcs_write32(GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	for (uint32_t i = 0; i < 8; i++)
 		vmcs_set(segment_parts[i % 4] + 2 * (i / 4),

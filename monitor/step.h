@@ -19,9 +19,9 @@ struct step {
 	bool active;
 	uint32_t pages;
 	gpa_t page[STEP_PAGES];
-	void *scratch[STEP_PAGES]; /* what the instruction writes to */
+	void *scratch[STEP_PAGES];  /* what the instruction writes to */
 	void *original[STEP_PAGES]; /* the page as the instruction found it */
-	gpa_t gpa; /* of the first violation */
+	gpa_t gpa;		    /* of the first violation */
 	gva_t gva;
 	bool gva_valid;
 	uint64_t saved[16]; /* struct registers before the instruction */

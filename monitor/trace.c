@@ -41,9 +41,10 @@ void trace_print(void)
 			const struct trace_entry *e =
 				&ring->entry[n % TRACE_KEPT];
 
-			log_line("CPU %u: tsc %u exit %u rip %x qualification %x",
-				 (uint64_t)cpu, e->tsc, e->reason, e->rip,
-				 e->qualification);
+			log_line(
+				"CPU %u: tsc %u exit %u rip %x qualification %x",
+				(uint64_t)cpu, e->tsc, e->reason, e->rip,
+				e->qualification);
 		}
 	}
 }

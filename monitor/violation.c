@@ -85,8 +85,8 @@ void violation_refuse(struct pcpu *cpu, gpa_t at, uint64_t qualification)
 		.severity = known ? (uint8_t)rule.severity : SEVERITY_CRITICAL,
 		.valid = RW_EVENT_HAS_GPA,
 		.gpa = at.v,
-		.detail = { qualification & (EPT_QUAL_READ | EPT_QUAL_WRITE |
-					     EPT_QUAL_FETCH) },
+		.detail = { qualification &
+			    (EPT_QUAL_READ | EPT_QUAL_WRITE | EPT_QUAL_FETCH) },
 	};
 
 	if (qualification & EPT_QUAL_GLA_VALID) {
@@ -139,7 +139,8 @@ void exit_ept_violation(struct pcpu *cpu)
 		return;
 	}
 	if (can_step(at, rights, q) &&
-	    step_begin(cpu, at, gva(linear ? vmcs_read(GUEST_LINEAR_ADDRESS) : 0),
+	    step_begin(cpu, at,
+		       gva(linear ? vmcs_read(GUEST_LINEAR_ADDRESS) : 0),
 		       linear))
 		return;
 	violation_refuse(cpu, at, q);

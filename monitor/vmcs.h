@@ -33,22 +33,22 @@ static inline void vmcs_set(uint32_t field, uint64_t value)
 }
 
 /* Bits 14:13 of an encoding are its width (SDM Vol. 3 table 25-21). */
-#define VMCS_WIDTH_16 0
-#define VMCS_WIDTH_64 1
-#define VMCS_WIDTH_32 2
+#define VMCS_WIDTH_16  0
+#define VMCS_WIDTH_64  1
+#define VMCS_WIDTH_32  2
 #define VMCS_WIDTH_NAT 3
-#define VMCS_CHECKED(field, width)                                             \
+#define VMCS_CHECKED(field, width) \
 	((field) + 0 * sizeof(char[(((field) >> 13) & 3) == (width) ? 1 : -1]))
 
 #define vmcs_read16(f) ((uint16_t)vmcs_get(VMCS_CHECKED(f, VMCS_WIDTH_16)))
 #define vmcs_read32(f) ((uint32_t)vmcs_get(VMCS_CHECKED(f, VMCS_WIDTH_32)))
 #define vmcs_read64(f) vmcs_get(VMCS_CHECKED(f, VMCS_WIDTH_64))
-#define vmcs_read(f) vmcs_get(VMCS_CHECKED(f, VMCS_WIDTH_NAT))
+#define vmcs_read(f)   vmcs_get(VMCS_CHECKED(f, VMCS_WIDTH_NAT))
 #define vmcs_write16(f, v) \
 	vmcs_set(VMCS_CHECKED(f, VMCS_WIDTH_16), (uint16_t)(v))
 #define vmcs_write32(f, v) \
 	vmcs_set(VMCS_CHECKED(f, VMCS_WIDTH_32), (uint32_t)(v))
 #define vmcs_write64(f, v) vmcs_set(VMCS_CHECKED(f, VMCS_WIDTH_64), v)
-#define vmcs_write(f, v) vmcs_set(VMCS_CHECKED(f, VMCS_WIDTH_NAT), v)
+#define vmcs_write(f, v)   vmcs_set(VMCS_CHECKED(f, VMCS_WIDTH_NAT), v)
 
 #endif

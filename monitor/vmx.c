@@ -2,9 +2,9 @@
 #include "monitor/vmx.h"
 
 /* What Ringwall needs of IA32_VMX_EPT_VPID_CAP: SDM Vol. 3 A.10. */
-#define NEED_EPT_VPID                                                          \
-	(BIT(6) /* 4-level walk */ | BIT(14) /* WB tables */ |                 \
-	 BIT(16) /* 2 MiB */ | BIT(20) /* INVEPT */ | BIT(25) /* single */ |   \
+#define NEED_EPT_VPID                                                        \
+	(BIT(6) /* 4-level walk */ | BIT(14) /* WB tables */ |               \
+	 BIT(16) /* 2 MiB */ | BIT(20) /* INVEPT */ | BIT(25) /* single */ | \
 	 BIT(26) /* all */ | BIT(32) /* INVVPID */ | BIT(42) /* all */)
 
 /* Low half: bits that must be 1; high half: bits that may be 1. */

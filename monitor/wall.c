@@ -14,16 +14,16 @@
 #include "monitor/spinlock.h"
 #include "monitor/vmx.h"
 
-#define MTRR_PHYSBASE0 0x200
-#define MTRR_DEF_TYPE 0x2ff
-#define MTRR_VCNT_MASK 0xffU
-#define MTRR_FIXED_SUPPORTED BIT(8)
-#define INVEPT_ALL 2
-#define FIRST_4G (4 * RW_SIZE_1G)
-#define FILL_RESERVE 8 /* tables; one GiB takes three and its odd MTRRs' */
-#define CPUID_7_ECX_TME BIT(13)
-#define IA32_TME_ACTIVATE 0x982
-#define TME_LOCKED_ON 3U
+#define MTRR_PHYSBASE0	       0x200
+#define MTRR_DEF_TYPE	       0x2ff
+#define MTRR_VCNT_MASK	       0xffU
+#define MTRR_FIXED_SUPPORTED   BIT(8)
+#define INVEPT_ALL	       2
+#define FIRST_4G	       (4 * RW_SIZE_1G)
+#define FILL_RESERVE	       8 /* tables; one GiB takes three and its odd MTRRs' */
+#define CPUID_7_ECX_TME	       BIT(13)
+#define IA32_TME_ACTIVATE      0x982
+#define TME_LOCKED_ON	       3U
 #define TME_KEY_BITS(activate) ((activate) >> 32 & 0xf)
 
 static struct ept ept;
@@ -77,14 +77,14 @@ static void read_mtrrs(void)
 {
 	static const uint32_t fixed[MTRR_FIXED_COUNT] = {
 		0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
-		0x26b, 0x26c, 0x26d, 0x26e, 0x26f
+		0x26b, 0x26c, 0x26d, 0x26e, 0x26f,
 	};
 	uint64_t cap = rdmsr(IA32_MTRRCAP);
 
 	mtrr.def_type = rdmsr(MTRR_DEF_TYPE);
 	mtrr.variable_count = cap & MTRR_VCNT_MASK;
-	for (uint32_t i = 0;
-	     i < mtrr.variable_count && i < MTRR_VARIABLE_MAX; i++) {
+	for (uint32_t i = 0; i < mtrr.variable_count && i < MTRR_VARIABLE_MAX;
+	     i++) {
 		mtrr.variable[i].base = rdmsr(MTRR_PHYSBASE0 + 2 * i);
 		mtrr.variable[i].mask = rdmsr(MTRR_PHYSBASE0 + 2 * i + 1);
 	}

@@ -50,8 +50,8 @@ static inline void wall_before_entry(struct pcpu *cpu)
 {
 	uint64_t generation;
 
-	if (__builtin_expect(ept_sync_behind(&wall_sync, cpu->index,
-					     &generation), 0))
+	if (__builtin_expect(
+		    ept_sync_behind(&wall_sync, cpu->index, &generation), 0))
 		wall_catch_up(cpu);
 }
 

@@ -9,10 +9,10 @@
 #include <ringwall/types.h>
 
 #define RW_PAGE_SHIFT 12
-#define RW_PAGE_SIZE (1ULL << RW_PAGE_SHIFT)
-#define RW_PAGE_MASK (~(RW_PAGE_SIZE - 1))
-#define RW_SIZE_2M (1ULL << 21)
-#define RW_SIZE_1G (1ULL << 30)
+#define RW_PAGE_SIZE  (1ULL << RW_PAGE_SHIFT)
+#define RW_PAGE_MASK  (~(RW_PAGE_SIZE - 1))
+#define RW_SIZE_2M    (1ULL << 21)
+#define RW_SIZE_1G    (1ULL << 30)
 
 /** Host-physical address: what the EPT leads to, what the VMCS is given. */
 typedef struct {

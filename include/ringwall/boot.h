@@ -25,10 +25,10 @@
 /** Windows to guest memory, made by the monitor (slot 271). */
 #define RW_VA_WINDOW 0xffff878000000000ULL
 
-#define RW_BOOT_MAGIC 0x544f4f425752ULL /* "RWBOOT" */
+#define RW_BOOT_MAGIC  0x544f4f425752ULL /* "RWBOOT" */
 #define RW_BOOT_CHUNKS 64
-#define RW_BOOT_RAM 64
-#define RW_BOOT_KEYS 8
+#define RW_BOOT_RAM    64
+#define RW_BOOT_KEYS   8
 
 struct rw_boot_range {
 	uint64_t start; /* physical, page aligned */
@@ -38,18 +38,18 @@ struct rw_boot_range {
 struct rw_boot {
 	uint64_t magic;
 	uint32_t abi_version;
-	uint32_t size; /* sizeof(struct rw_boot) */
+	uint32_t size;	    /* sizeof(struct rw_boot) */
 	uint32_t cpu_count; /* present CPUs, all online */
 	uint32_t chunk_count;
 	uint32_t ram_count;
 	uint32_t key_count;
 
-	uint64_t image_va; /* where offset 0 of the image is mapped */
+	uint64_t image_va;   /* where offset 0 of the image is mapped */
 	uint64_t image_size; /* of the mapping, whole pages */
-	uint64_t cr3; /* physical address of the monitor's PML4 */
+	uint64_t cr3;	     /* physical address of the monitor's PML4 */
 	uint64_t leave_va; /* driver text: switches CR3 back, see driver/entry.S */
 	uint64_t doorbell; /* physical page the guest may only read */
-	uint8_t seed[32]; /* from the kernel's random pool */
+	uint8_t seed[32];  /* from the kernel's random pool */
 
 	/**
 	 * Donated memory, all mapped in the physmap. The first `used` bytes of
@@ -69,7 +69,7 @@ struct rw_boot {
  * at it from time to time; no exit is needed to learn that there is news.
  */
 struct rw_doorbell {
-	uint64_t events_last; /* sequence of the newest event record */
+	uint64_t events_last;	/* sequence of the newest event record */
 	uint64_t memory_wanted; /* pages missing to the reserve; 0: none */
 };
 

@@ -12,17 +12,17 @@
 #define RW_EVENT_BYTES 16
 
 /** Event kinds: RW_EVENT(name, number, code for the SIEM, sentence). ABI. */
-#define RW_EVENT_KINDS(X)                                                      \
-	X(VIOLATION, 1, "RW1001", "write to protected memory")                 \
-	X(SELF_ACCESS, 2, "RW1002", "access to the monitor's memory")          \
-	X(REGISTER, 3, "RW1003", "write to a register the monitor pins")       \
-	X(HYPERCALL, 4, "RW1004", "hypercall refused")                         \
-	X(ENABLED, 16, "RW2001", "monitor enabled")                            \
-	X(POLICY_LOADED, 17, "RW2002", "policy in force")                      \
-	X(POLICY_REFUSED, 18, "RW2003", "policy refused")                      \
-	X(PATCH, 19, "RW2004", "kernel text patched by text_poke")             \
-	X(TEST, 32, "RW3001", "test record")                                   \
-	X(LOST, 33, "RW3002", "records lost")                                  \
+#define RW_EVENT_KINDS(X)                                                \
+	X(VIOLATION, 1, "RW1001", "write to protected memory")           \
+	X(SELF_ACCESS, 2, "RW1002", "access to the monitor's memory")    \
+	X(REGISTER, 3, "RW1003", "write to a register the monitor pins") \
+	X(HYPERCALL, 4, "RW1004", "hypercall refused")                   \
+	X(ENABLED, 16, "RW2001", "monitor enabled")                      \
+	X(POLICY_LOADED, 17, "RW2002", "policy in force")                \
+	X(POLICY_REFUSED, 18, "RW2003", "policy refused")                \
+	X(PATCH, 19, "RW2004", "kernel text patched by text_poke")       \
+	X(TEST, 32, "RW3001", "test record")                             \
+	X(LOST, 33, "RW3002", "records lost")                            \
 	X(MONITOR_FAULT, 34, "RW3003", "monitor fault, CPU stopped")
 
 enum rw_event_kind {
@@ -33,15 +33,15 @@ enum rw_event_kind {
 
 /** What became of it. */
 enum rw_event_verdict {
-	RW_VERDICT_NONE = 0, /* nothing to decide: a notice */
+	RW_VERDICT_NONE = 0,	/* nothing to decide: a notice */
 	RW_VERDICT_ALLOWED = 1, /* audit: it happened */
-	RW_VERDICT_DENIED = 2, /* it did not happen */
+	RW_VERDICT_DENIED = 2,	/* it did not happen */
 };
 
 /** event.valid: which fields say something. */
-#define RW_EVENT_HAS_GPA (1U << 0)
-#define RW_EVENT_HAS_GVA (1U << 1)
-#define RW_EVENT_HAS_BYTES (1U << 2)
+#define RW_EVENT_HAS_GPA       (1U << 0)
+#define RW_EVENT_HAS_GVA       (1U << 1)
+#define RW_EVENT_HAS_BYTES     (1U << 2)
 #define RW_EVENT_HAS_CPU_STATE (1U << 3) /* rip, cr3, cpl */
 
 /**
@@ -50,7 +50,7 @@ enum rw_event_verdict {
  */
 struct rw_event {
 	uint64_t sequence; /* from 1, per enable */
-	uint64_t tsc; /* when it was recorded */
+	uint64_t tsc;	   /* when it was recorded */
 	uint32_t kind;
 	uint32_t verdict;
 	uint32_t rule_id; /* 0: none */
@@ -65,9 +65,9 @@ struct rw_event {
 	uint64_t cr3;
 	uint32_t cpl;
 	uint32_t size; /* bytes in before[] and attempted[] that differ or 0 */
-	uint8_t before[RW_EVENT_BYTES]; /* memory from gpa on */
+	uint8_t before[RW_EVENT_BYTES];	   /* memory from gpa on */
 	uint8_t attempted[RW_EVENT_BYTES]; /* what it would have become */
-	uint64_t count; /* hits this record stands for; 1, or a summary */
+	uint64_t count;	    /* hits this record stands for; 1, or a summary */
 	uint64_t detail[2]; /* LOST: first and last missing sequence;
 			     * REGISTER: number and value; HYPERCALL: number
 			     * and error; POLICY_*: serial and error */

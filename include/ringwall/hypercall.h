@@ -67,10 +67,10 @@ enum rw_hypercall {
 
 enum rw_test_hook {
 	RW_TEST_NULL_POINTER = 1, /* fault in VMX root */
-	RW_TEST_CHECK = 2, /* a failing CHECK() */
-	RW_TEST_STACK_SMASH = 3, /* the stack protector */
-	RW_TEST_EAT_MEMORY = 4, /* until the driver is asked for more */
-	RW_TEST_FREE_MEMORY = 5, /* what the former ate */
+	RW_TEST_CHECK = 2,	  /* a failing CHECK() */
+	RW_TEST_STACK_SMASH = 3,  /* the stack protector */
+	RW_TEST_EAT_MEMORY = 4,	  /* until the driver is asked for more */
+	RW_TEST_FREE_MEMORY = 5,  /* what the former ate */
 };
 
 /**
@@ -78,13 +78,13 @@ enum rw_test_hook {
  * log_size bytes of log text.
  */
 #define RW_DUMP_MAGIC 0x504d55445752ULL /* "RWDUMP" */
-#define RW_BACKTRACE 24
+#define RW_BACKTRACE  24
 
 struct rw_dump_header {
 	uint64_t magic;
 	uint32_t panics;
 	uint32_t log_size;
-	uint64_t image_base; /* linear address the image was loaded at */
+	uint64_t image_base;  /* linear address the image was loaded at */
 	uint8_t build_id[20]; /* of the image */
 	uint32_t reserved;
 };

@@ -11,8 +11,8 @@
 
 enum rw_state {
 	RW_STATE_ENABLED = 1, /* CPUs inside, no policy in force */
-	RW_STATE_ARMING = 2, /* protections set, not yet seen by every CPU */
-	RW_STATE_ARMED = 3, /* in force on every CPU */
+	RW_STATE_ARMING = 2,  /* protections set, not yet seen by every CPU */
+	RW_STATE_ARMED = 3,   /* in force on every CPU */
 };
 
 enum rw_cpu_state {
@@ -39,7 +39,7 @@ struct rw_status_rule {
 struct rw_status {
 	uint32_t abi_version;
 	uint32_t state; /* enum rw_state */
-	uint32_t cpus; /* taken at enable */
+	uint32_t cpus;	/* taken at enable */
 	uint32_t cpus_inside;
 	uint8_t nonce[RW_SHA256_SIZE]; /* this boot of the monitor */
 	uint8_t step; /* how one instruction is stepped: 1 MTF, 2 TF */
@@ -64,19 +64,19 @@ struct rw_status {
 	uint64_t ept_tables;
 	uint64_t ept_leaves[3]; /* 4 KiB, 2 MiB, 1 GiB */
 
-	uint64_t events_last; /* sequence of the newest record, 0: none */
+	uint64_t events_last;  /* sequence of the newest record, 0: none */
 	uint64_t events_acked; /* sequence up to which records were fetched */
-	uint64_t events_lost; /* records that found the ring full */
+	uint64_t events_lost;  /* records that found the ring full */
 	uint64_t events_coalesced; /* hits counted in an earlier record */
-	uint64_t events_ring; /* records the ring holds */
+	uint64_t events_ring;	   /* records the ring holds */
 	uint8_t events_chain[RW_SHA256_SIZE]; /* of the newest record */
 	uint64_t hypercalls;
 
 	uint64_t memory_reserve; /* fewer free pages: the driver is asked */
 	uint64_t memory_donated; /* of memory_pages, those given at run time */
 	uint64_t memory_donations; /* blocks taken in use at run time, ever */
-	uint64_t memory_returns; /* blocks given back */
-	uint64_t memory_requests; /* times that the reserve was touched */
+	uint64_t memory_returns;   /* blocks given back */
+	uint64_t memory_requests;  /* times that the reserve was touched */
 };
 
 #define RW_EXIT_REASONS 70
@@ -87,7 +87,7 @@ struct rw_cpu_status {
 	uint32_t state; /* enum rw_cpu_state */
 	uint32_t reserved;
 	uint64_t exits; /* all */
-	uint64_t nmis; /* taken in VMX root or by exit, handed on */
+	uint64_t nmis;	/* taken in VMX root or by exit, handed on */
 	uint64_t steps; /* shadow-page steps */
 	uint64_t exit[RW_EXIT_REASONS]; /* by basic exit reason */
 };

@@ -14,8 +14,8 @@
 struct guard {
 	enum rw_rule_target target;
 	/** Link-time extent in the kernel image, page aligned, half open. */
-	void (*extent)(const struct rw_policy_kernel *kernel, uint64_t *ret_start,
-		       uint64_t *ret_end);
+	void (*extent)(const struct rw_policy_kernel *kernel,
+		       uint64_t *ret_start, uint64_t *ret_end);
 	/**
 	 * Whether the rule's flags let this write through although it changes
 	 * protected memory; NULL: never. text is the kernel's text as it runs.
@@ -25,8 +25,8 @@ struct guard {
 			 uint64_t text_end);
 };
 
-#define GUARD(name)                                                            \
-	static const struct guard name                                         \
+#define GUARD(name)                    \
+	static const struct guard name \
 		__attribute__((used, aligned(8), section(".rw_guards")))
 
 /** The guard for a target, or NULL. */
