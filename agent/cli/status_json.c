@@ -228,19 +228,20 @@ static json_t *json_driver(const struct rw_ioc_driver *driver)
 
 static json_t *json_memory(const struct rw_status *status)
 {
-	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:{s:I s:I s:I}}",
-			 "pages", ecs_number(status->memory_pages), "free",
-			 ecs_number(status->memory_free), "low_water",
-			 ecs_number(status->memory_low_water), "reserve",
-			 ecs_number(status->memory_reserve), "donated",
-			 ecs_number(status->memory_donated), "donations",
-			 ecs_number(status->memory_donations), "returns",
-			 ecs_number(status->memory_returns), "requests",
-			 ecs_number(status->memory_requests), "ept_tables",
-			 ecs_number(status->ept_tables), "ept_leaves", "4K",
-			 ecs_number(status->ept_leaves[0]), "2M",
-			 ecs_number(status->ept_leaves[1]), "1G",
-			 ecs_number(status->ept_leaves[2]));
+	return json_pack(
+		"{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:{s:I s:I s:I}}",
+		"pages", ecs_number(status->memory_pages), "free",
+		ecs_number(status->memory_free), "low_water",
+		ecs_number(status->memory_low_water), "reserve",
+		ecs_number(status->memory_reserve), "donated",
+		ecs_number(status->memory_donated), "donations",
+		ecs_number(status->memory_donations), "returns",
+		ecs_number(status->memory_returns), "requests",
+		ecs_number(status->memory_requests), "ept_tables",
+		ecs_number(status->ept_tables), "ept_leaves", "4K",
+		ecs_number(status->ept_leaves[0]), "2M",
+		ecs_number(status->ept_leaves[1]), "1G",
+		ecs_number(status->ept_leaves[2]));
 }
 
 static json_t *json_events(const struct rw_status *status)
