@@ -13,10 +13,10 @@
 #define FAKE_CPUS    4
 
 struct fake_device {
-	int open_errno;	    /* open() fails with this */
-	int ioctl_errno;    /* every ioctl fails with this */
-	uint32_t error;	    /* every ioctl with an error member says this */
-	uint32_t cpu;	    /* enable and disable name this CPU */
+	int open_errno;	      /* open() fails with this */
+	int ioctl_errno;      /* every ioctl fails with this */
+	uint32_t error;	      /* every ioctl with an error member says this */
+	uint32_t cpu;	      /* enable and disable name this CPU */
 	uint64_t memory_done; /* bytes that RW_IOC_MEMORY claims, if it fails */
 	uint64_t read_size; /* bytes that reading ioctls claim, 0: the truth */
 	size_t read_cut;    /* read() gives so many bytes less */

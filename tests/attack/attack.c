@@ -32,7 +32,9 @@
 
 static char *what = "text";
 module_param(what, charp, 0444);
-MODULE_PARM_DESC(what, "Which attack: see the table in attack.c, monitor-sweep or memory-look");
+MODULE_PARM_DESC(
+	what,
+	"Which attack: see the table in attack.c, monitor-sweep or memory-look");
 
 static int cpu;
 module_param(cpu, int, 0444);
@@ -40,7 +42,8 @@ MODULE_PARM_DESC(cpu, "CPU to attack from");
 
 static ulong addr;
 module_param(addr, ulong, 0444);
-MODULE_PARM_DESC(addr, "Target: linear address, physical for monitor-*; 0: one the module knows");
+MODULE_PARM_DESC(addr,
+		 "Target, physical for monitor-*; 0: one the module knows");
 
 static int value = -1;
 module_param(value, int, 0444);
@@ -56,18 +59,18 @@ MODULE_PARM_DESC(nofault, "Catch a fault instead of dying of it");
 
 /* Through which mapping of the target's page. */
 enum alias {
-	ALIAS_OWN, /* the kernel's own */
+	ALIAS_OWN,    /* the kernel's own */
 	ALIAS_DIRECT, /* the direct map */
-	ALIAS_FRESH, /* a new one by vmap() */
+	ALIAS_FRESH,  /* a new one by vmap() */
 };
 
 struct attack {
 	const char *name;
 	enum alias alias;
-	bool clear_wp; /* CR0.WP off around the access */
-	bool read; /* instead of write */
-	bool monitor; /* the target is the monitor's memory */
-	bool whole_entry; /* 8 bytes: an entry of the system call table */
+	bool clear_wp;	    /* CR0.WP off around the access */
+	bool read;	    /* instead of write */
+	bool monitor;	    /* the target is the monitor's memory */
+	bool whole_entry;   /* 8 bytes: an entry of the system call table */
 	const void *target; /* if addr is 0 */
 };
 
@@ -103,19 +106,17 @@ static const struct attack attacks[] = {
 	  .read = true,
 	  .monitor = true },
 	{ .name = "monitor-write", .alias = ALIAS_DIRECT, .monitor = true },
-	{ .name = "monitor-write-fresh",
-	  .alias = ALIAS_FRESH,
-	  .monitor = true },
+	{ .name = "monitor-write-fresh", .alias = ALIAS_FRESH, .monitor = true },
 };
 
 /* One attack as it goes. */
 static struct {
 	const struct attack *attack;
-	u8 *alias; /* of the target */
+	u8 *alias;     /* of the target */
 	void *mapping; /* to vunmap() */
 	u64 before, attempted, after;
 	bool fault; /* caught */
-	bool done; /* the thread lived to say so */
+	bool done;  /* the thread lived to say so */
 	bool wp_cleared;
 	struct task_struct *thread;
 } run;
@@ -154,7 +155,8 @@ static void set_wp(bool on)
 }
 
 /* The attacker dies of its fault; the CPU it leaves behind must be as before. */
-static int on_die(struct notifier_block *block, unsigned long reason, void *data)
+static int on_die(struct notifier_block *block, unsigned long reason,
+		  void *data)
 {
 	if (current == run.thread && run.wp_cleared)
 		set_wp(true);
@@ -218,8 +220,8 @@ static void access_target(void)
 	else if (a->read)
 		run.after = read_plain(run.alias);
 	else if (nofault)
-		run.fault = !write_caught(run.alias, run.attempted,
-					  a->whole_entry);
+		run.fault =
+			!write_caught(run.alias, run.attempted, a->whole_entry);
 	else
 		write_plain(run.alias, run.attempted);
 }
@@ -336,7 +338,8 @@ static u64 find_syscall_table(void)
 	while (at < end) {
 		sprint_symbol(text, at);
 		if (sscanf(text, "%511[^+]+0x%lx/0x%lx", name, &offset,
-			   &size) != 3 || size <= offset) {
+			   &size) != 3 ||
+		    size <= offset) {
 			at += sizeof(u64);
 			continue;
 		}

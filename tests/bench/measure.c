@@ -21,8 +21,8 @@
 #include <asm/asm.h>
 #include <ringwall/hypercall.h>
 
-#define ROUNDS 100
-#define PAGES  8 /* of rodata, each written once: hits alike are only counted */
+#define ROUNDS	      100
+#define PAGES	      8 /* of rodata, each written once: hits alike are only counted */
 #define NOT_CANONICAL 0x8000000000000000UL
 
 struct spread {
@@ -30,19 +30,19 @@ struct spread {
 };
 
 /* The instruction sees EAX and ECX; all it may change is discarded. */
-#define COUNT(instruction, eax, ecx)                                           \
-	({                                                                     \
-		u32 delta_, a_ = (eax), c_ = (ecx);                            \
-		asm volatile("rdtsc\n"                                         \
-			     "mov %%eax, %%r8d\n"                              \
-			     "mov %%esi, %%eax\n"                              \
-			     "mov %%edi, %%ecx\n" instruction "\n"             \
-			     "rdtsc\n"                                         \
-			     "sub %%r8d, %%eax\n"                              \
-			     : "=a"(delta_), "+S"(a_), "+D"(c_)                \
-			     :                                                 \
-			     : "rbx", "rcx", "rdx", "r8", "memory", "cc");     \
-		delta_;                                                        \
+#define COUNT(instruction, eax, ecx)                                       \
+	({                                                                 \
+		u32 delta_, a_ = (eax), c_ = (ecx);                        \
+		asm volatile("rdtsc\n"                                     \
+			     "mov %%eax, %%r8d\n"                          \
+			     "mov %%esi, %%eax\n"                          \
+			     "mov %%edi, %%ecx\n" instruction "\n"         \
+			     "rdtsc\n"                                     \
+			     "sub %%r8d, %%eax\n"                          \
+			     : "=a"(delta_), "+S"(a_), "+D"(c_)            \
+			     :                                             \
+			     : "rbx", "rcx", "rdx", "r8", "memory", "cc"); \
+		delta_;                                                    \
 	})
 
 /* A store that faults goes on behind itself. */

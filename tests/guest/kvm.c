@@ -14,10 +14,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#define MEMORY 0x10000
-#define CODE 0x1000
+#define MEMORY	0x10000
+#define CODE	0x1000
 #define RESULTS 0x2000
-#define ROUNDS 255
+#define ROUNDS	255
 #define ENTRIES 100
 
 static const uint16_t cpuid_bytes = 0xa20f;
@@ -25,16 +25,16 @@ static const uint16_t nop_bytes = 0x9066;
 
 /* Real mode; DI is where the results go, BP how many. */
 static const uint8_t code[] = {
-	0x0f, 0x31, /* again: rdtsc */
+	0x0f, 0x31,	  /* again: rdtsc */
 	0x66, 0x89, 0xc6, /* mov esi, eax */
 	0x66, 0x31, 0xc0, /* xor eax, eax */
-	0x66, 0x90, /* nop, or cpuid */
-	0x0f, 0x31, /* rdtsc */
+	0x66, 0x90,	  /* nop, or cpuid */
+	0x0f, 0x31,	  /* rdtsc */
 	0x66, 0x29, 0xf0, /* sub eax, esi */
-	0x66, 0xab, /* stosd */
-	0x4d, /* dec bp */
-	0x75, 0xec, /* jnz again */
-	0xf4, /* hlt */
+	0x66, 0xab,	  /* stosd */
+	0x4d,		  /* dec bp */
+	0x75, 0xec,	  /* jnz again */
+	0xf4,		  /* hlt */
 };
 #define MEASURED 8 /* where in it the instruction is */
 
@@ -107,7 +107,10 @@ static int compare(const void *a, const void *b)
 static const uint32_t *measure(int cpu, uint16_t instruction)
 {
 	struct kvm_regs registers = {
-		.rip = CODE, .rflags = 2, .rdi = RESULTS, .rbp = ROUNDS,
+		.rip = CODE,
+		.rflags = 2,
+		.rdi = RESULTS,
+		.rbp = ROUNDS,
 	};
 
 	memcpy(memory + CODE, code, sizeof(code));

@@ -19,17 +19,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PORT_TEXT 0xe9
+#define PORT_TEXT    0xe9
 #define PORT_CONTROL 0x8900
-#define ATA_DATA 0x1f0
-#define ATA_COUNT 0x1f2
-#define ATA_LBA_LOW 0x1f3
-#define ATA_LBA_MID 0x1f4
+#define ATA_DATA     0x1f0
+#define ATA_COUNT    0x1f2
+#define ATA_LBA_LOW  0x1f3
+#define ATA_LBA_MID  0x1f4
 #define ATA_LBA_HIGH 0x1f5
-#define ATA_DEVICE 0x1f6
-#define ATA_STATUS 0x1f7
-#define ATA_CONTROL 0x3f6
-#define SECTOR 512
+#define ATA_DEVICE   0x1f6
+#define ATA_STATUS   0x1f7
+#define ATA_CONTROL  0x3f6
+#define SECTOR	     512
 
 static char line[1024] = "| ";
 static size_t line_used = 2;
@@ -142,7 +142,8 @@ static int run(char **command)
 		drain(fds[0]);
 	}
 	drain(fds[0]);
-	end_of_run(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	end_of_run(WIFEXITED(status) ? WEXITSTATUS(status) :
+				       128 + WTERMSIG(status));
 	return 0;
 }
 

@@ -30,9 +30,9 @@
 #include <x86intrin.h>
 
 #define CPUS_MAX 16
-#define PERIOD UINT64_C(10000000) /* ns, of the timers */
-#define TICK UINT64_C(4000000) /* ns: Debian's kernel has HZ=250 */
-#define SECOND UINT64_C(1000000000)
+#define PERIOD	 UINT64_C(10000000) /* ns, of the timers */
+#define TICK	 UINT64_C(4000000)  /* ns: Debian's kernel has HZ=250 */
+#define SECOND	 UINT64_C(1000000000)
 #define PRIORITY 50
 
 struct sample {
@@ -163,7 +163,8 @@ static void watch(int cpu, int result)
 	uint64_t start = now() + PERIOD;
 	struct itimerspec every = {
 		.it_interval = { 0, PERIOD },
-		.it_value = { (time_t)(start / SECOND), (long)(start % SECOND) },
+		.it_value = { (time_t)(start / SECOND),
+			      (long)(start % SECOND) },
 	};
 	struct sigaction action = { .sa_handler = stopped };
 	struct outcome o;

@@ -277,7 +277,8 @@ static void a_vmxon_that_fails_leaves_the_host_as_it_was(void **state)
 	assert_refused(RW_E_VMXON);
 }
 
-static void any_vmx_instruction_that_fails_leaves_the_host_as_it_was(void **state)
+static void
+any_vmx_instruction_that_fails_leaves_the_host_as_it_was(void **state)
 {
 	static const enum rw_error errors[] = { RW_E_VMXON,   RW_E_VMCLEAR,
 						RW_E_VMPTRLD, RW_E_VMWRITE,

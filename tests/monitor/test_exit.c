@@ -132,8 +132,7 @@ static void only_the_common_exits_do_with_few_registers(void **state)
 	for (uint32_t reason = 0; reason < RW_EXIT_REASONS; reason++) {
 		*fake_vmcs(EXIT_REASON) = reason;
 		assert_int_equal(exit_handle(&regs),
-				 reason == EXIT_CPUID ||
-					 reason == EXIT_VMCALL);
+				 reason == EXIT_CPUID || reason == EXIT_VMCALL);
 		regs.rax = RW_HC_VERSION;
 	}
 	assert_int_equal(*fake_vmcs(GUEST_RIP), rip + 4);
@@ -280,9 +279,8 @@ static void vmx_instructions_do_not_exist(void **state)
 static void an_exit_that_is_not_in_the_table_is_refused_and_logged(void **state)
 {
 	static const uint32_t unknown[] = {
-		1,  5,	7,  9,	14, 15, 16, 17, 29, 30, 33, 37,
-		39, 40, 43, 44, 46, 47, 51, 52, 54, 56,
-		57, 58, 60, 61, 62, 65, 66, 67, 68, 69
+		1,  5,	7,  9,	14, 15, 16, 17, 29, 30, 33, 37, 39, 40, 43, 44,
+		46, 47, 51, 52, 54, 56, 57, 58, 60, 61, 62, 65, 66, 67, 68, 69,
 	};
 
 	(void)state;
@@ -310,7 +308,8 @@ static void the_state_of_processor_trace_is_not_loaded_or_stored(void **state)
 		exit_with(reason);
 		assert_exception(VECTOR_GP);
 		assert_int_equal(*fake_vmcs(GUEST_RIP), rip);
-		assert_int_equal(event_fetch(reason - EXIT_XSAVES + 1, &e, 1), 1);
+		assert_int_equal(event_fetch(reason - EXIT_XSAVES + 1, &e, 1),
+				 1);
 		assert_int_equal(e.kind, RW_EVENT_REGISTER);
 		assert_int_equal(e.detail[0], IA32_RTIT_CTL);
 		assert_int_equal(e.detail[1], (uint64_t)reason << 32 | XSS_PT);

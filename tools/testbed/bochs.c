@@ -30,21 +30,22 @@
 /* Members of bx_real_sim_c and bx_pc_system_c, and bx_dbg_exit(), by the names
  * bochs-bin exports them under. */
 #define SAVE_STATE "_ZN13bx_real_sim_c10save_stateEPKc"
-#define REGISTER_TIMER "_ZN14bx_pc_system_c20register_timer_ticksEPvPFvS0_EmbbPKc"
+#define REGISTER_TIMER \
+	"_ZN14bx_pc_system_c20register_timer_ticksEPvPFvS0_EmbbPKc"
 #define DEACTIVATE_TIMER "_ZN14bx_pc_system_c16deactivate_timerEj"
 #define UNREGISTER_TIMER "_ZN14bx_pc_system_c15unregisterTimerEj"
-#define EXIT "_Z11bx_dbg_exiti"
+#define EXIT		 "_Z11bx_dbg_exiti"
 
 typedef bool save_state_fn(void *sim, const char *dir);
-typedef int register_timer_fn(void *system, void *owner, void (*expired)(void *),
-			      uint64_t ticks, bool continuous, bool active,
-			      const char *name);
+typedef int register_timer_fn(void *system, void *owner,
+			      void (*expired)(void *), uint64_t ticks,
+			      bool continuous, bool active, const char *name);
 typedef void deactivate_timer_fn(void *system, unsigned int timer);
 typedef bool unregister_timer_fn(void *system, unsigned int timer);
 typedef void exit_fn(int code);
 
 #define RFB_PORT_FIRST 5900
-#define RFB_PORT_LAST 5949
+#define RFB_PORT_LAST  5949
 
 typedef int bind_fn(int fd, const struct sockaddr *address, socklen_t length);
 
@@ -53,11 +54,11 @@ typedef int bind_fn(int fd, const struct sockaddr *address, socklen_t length);
  * testb $4, mask; jne; orl $4, pending; movl $1, async, and deliver_SIPI(), where
  * cmpl $3, activity comes within the first bytes. All are 32-bit displacements.
  */
-#define DELIVER_INIT "_ZN8BX_CPU_C12deliver_INITEv"
-#define DELIVER_SIPI "_ZN8BX_CPU_C12deliver_SIPIEj"
-#define NMI 1U
-#define SMI 2U
-#define INIT 4U
+#define DELIVER_INIT  "_ZN8BX_CPU_C12deliver_INITEv"
+#define DELIVER_SIPI  "_ZN8BX_CPU_C12deliver_SIPIEj"
+#define NMI	      1U
+#define SMI	      2U
+#define INIT	      4U
 #define WAIT_FOR_SIPI 3U
 
 static struct {
@@ -197,14 +198,17 @@ static void limit(uint64_t ticks)
 	void *system = symbol("bx_pc_system");
 
 	limit_ticks = ticks;
-	limit_timer = add(system, system, limit_reached, ticks, false, true, "limit");
+	limit_timer =
+		add(system, system, limit_reached, ticks, false, true, "limit");
 }
 
 /* A restored machine would call the timer of a process long gone. */
 static void lift_limit(void)
 {
-	deactivate_timer_fn *stop = (deactivate_timer_fn *)symbol(DEACTIVATE_TIMER);
-	unregister_timer_fn *drop = (unregister_timer_fn *)symbol(UNREGISTER_TIMER);
+	deactivate_timer_fn *stop =
+		(deactivate_timer_fn *)symbol(DEACTIVATE_TIMER);
+	unregister_timer_fn *drop =
+		(unregister_timer_fn *)symbol(UNREGISTER_TIMER);
 	void *system = symbol("bx_pc_system");
 
 	if (limit_timer < 0)
