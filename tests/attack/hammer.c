@@ -40,8 +40,11 @@ static void *mapping[TARGETS];
 
 static bool write_byte(u8 *to, u8 value)
 {
-	asm goto("1: movb %0, (%1)\n" _ASM_EXTABLE(1b, %l[fault])
-		 : : "q"(value), "r"(to) : "memory" : fault);
+	asm goto("1: movb %0, (%1)\n" _ASM_EXTABLE(1b, % l[fault])
+		 :
+		 : "q"(value), "r"(to)
+		 : "memory"
+		 : fault);
 	return true;
 fault:
 	return false;
@@ -68,8 +71,9 @@ static int hammer(void *arg)
 	while (!kthread_should_stop()) {
 		local_irq_disable();
 		for (i = 0; i < BURST; i++)
-			if (!hit(cpu, (u8 *)mapping[i % targets] +
-					      offset_in_page(target[i % targets])))
+			if (!hit(cpu,
+				 (u8 *)mapping[i % targets] +
+					 offset_in_page(target[i % targets])))
 				break;
 		local_irq_enable();
 		cond_resched();
@@ -112,8 +116,8 @@ static int __init hammer_init(void)
 		return -EINVAL;
 	error = map();
 	for (cpu = 1; !error && cpu < CPUS && cpu < num_online_cpus(); cpu++) {
-		struct task_struct *t = kthread_create(hammer, (void *)cpu,
-						       "ringwall-hammer");
+		struct task_struct *t =
+			kthread_create(hammer, (void *)cpu, "ringwall-hammer");
 
 		if (IS_ERR(t)) {
 			error = PTR_ERR(t);
@@ -137,5 +141,6 @@ module_init(hammer_init);
 module_exit(hammer_exit);
 
 MODULE_AUTHOR("The Ringwall project");
-MODULE_DESCRIPTION("Writes to what Ringwall protects without a pause, for tests");
+MODULE_DESCRIPTION(
+	"Writes to what Ringwall protects without a pause, for tests");
 MODULE_LICENSE("Dual MIT/GPL");
