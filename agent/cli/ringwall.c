@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/cli/cli.h"
+#include "agent/manifest/commands.h"
 #include "agent/policy/commands.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -33,6 +34,8 @@ static const struct cli_command commands[] = {
 	  "make the monitor write a test record", false },
 	{ "policy", NULL, cmd_policy, "VERB ...",
 	  "build, sign, verify, inspect and load policies", false },
+	{ "manifest", NULL, cmd_manifest, "VERB ...",
+	  "build, inspect, explain and compare manifests of kernels", false },
 	{ "keygen", NULL, cmd_keygen, "-o FILE ...", "make a signing key",
 	  false },
 	{ "version", NULL, cmd_version, "", "show the version", false },

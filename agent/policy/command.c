@@ -124,15 +124,19 @@ int command_parse(const struct command_line *line, int argc, char **argv,
 		*ret_done = true;
 		return status;
 	}
-	if (line->operand && optind + 1 == argc) {
+	if (line->operand && optind + 1 + !!line->second == argc) {
 		*line->operand = argv[optind];
+		if (line->second)
+			*line->second = argv[optind + 1];
 		return EXIT_CODE_OK;
 	}
 	if (!line->operand && optind == argc)
 		return EXIT_CODE_OK;
 	*ret_done = true;
-	if (optind < argc)
+	if (optind < argc && !(line->second && optind + 1 == argc))
 		return command_misused(line, "%s: one argument too many",
 				       argv[argc - 1]);
-	return command_misused(line, "a file is missing");
+	return command_misused(line, line->second ?
+				       "two arguments are needed" :
+				       "a file is missing");
 }

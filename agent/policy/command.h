@@ -30,6 +30,7 @@ struct command_line {
 	const struct option_row *options;
 	size_t option_count;
 	const char **operand; /* exactly one must be given; NULL: none may be */
+	const char **second;  /* and one more behind it; NULL: none */
 };
 
 /**

@@ -58,7 +58,7 @@ int policy_build(int argc, char **argv)
 	};
 	const struct command_line line = {
 		"ringwall policy build -k VMLINUZ -o FILE.rwp POLICY.yaml",
-		options, 2, &source
+		options, 2, &source, NULL
 	};
 	bool done;
 	int status = command_parse(&line, argc, argv, &done);

@@ -189,7 +189,7 @@ int policy_inspect(int argc, char **argv)
 	const struct option_row options[] = { { 'o', "output", &form } };
 	const struct command_line line = {
 		"ringwall policy inspect [-o table|json] FILE.rwp", options, 1,
-		&path
+		&path, NULL
 	};
 	bool done;
 	int status = command_parse(&line, argc, argv, &done);

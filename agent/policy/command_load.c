@@ -80,7 +80,7 @@ int policy_load(int argc, char **argv)
 {
 	const char *path = NULL;
 	const struct command_line line = { "ringwall policy load FILE.rwp",
-					   NULL, 0, &path };
+					   NULL, 0, &path, NULL };
 	struct problem why;
 	struct file file;
 	bool done;

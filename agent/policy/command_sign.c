@@ -70,7 +70,7 @@ int policy_sign(int argc, char **argv)
 	const struct command_line line = {
 		"ringwall policy sign -k KEY.pem [-o OUT.rwp] FILE.rwp\n"
 		"       ringwall policy sign --signature SIG.der --public KEY.pub [-o OUT.rwp] FILE.rwp",
-		options, 4, &path
+		options, 4, &path, NULL
 	};
 	bool done;
 	int status = command_parse(&line, argc, argv, &done);

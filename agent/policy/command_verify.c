@@ -58,7 +58,7 @@ int policy_check(int argc, char **argv)
 	const struct option_row options[] = { { 't', "trust", &trust } };
 	const struct command_line line = {
 		"ringwall policy verify --trust FOLDER|KEY.pub FILE.rwp",
-		options, 1, &path
+		options, 1, &path, NULL
 	};
 	struct policy_key keys[RW_BOOT_KEYS];
 	size_t key_count;

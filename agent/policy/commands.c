@@ -57,7 +57,7 @@ int cmd_keygen(int argc, char **argv)
 	};
 	const struct command_line line = {
 		"ringwall keygen -o KEY.pem [--public KEY.pub]", options, 2,
-		NULL
+		NULL, NULL
 	};
 	uint8_t point[RW_KEY_POINT_SIZE];
 	struct policy_key key;

@@ -128,6 +128,58 @@ bool kernel_section(const struct kernel_image *kernel, const char *name,
 	return false;
 }
 
+size_t kernel_segments(const struct kernel_image *kernel,
+		       struct kernel_section *ret, size_t max)
+{
+	size_t count, used = 0;
+	uint64_t shift = 0;
+	GElf_Phdr header;
+
+	if (elf_getphdrnum(kernel->elf, &count))
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!gelf_getphdr(kernel->elf, (int)i, &header))
+			return 0;
+		if (header.p_type != PT_LOAD)
+			continue;
+		if (!used)
+			shift = header.p_vaddr - header.p_paddr;
+		if (used == max || header.p_offset > kernel->size ||
+		    header.p_filesz > kernel->size - header.p_offset ||
+		    header.p_filesz > UINT64_MAX - (header.p_paddr + shift))
+			return 0;
+		ret[used++] = (struct kernel_section){
+			header.p_paddr + shift, header.p_filesz,
+			kernel->image + header.p_offset
+		};
+	}
+	return used;
+}
+
+size_t kernel_elf_size(const struct kernel_image *kernel)
+{
+	GElf_Ehdr header;
+	Elf_Scn *scn = NULL;
+	GElf_Shdr section;
+	uint64_t end = 0;
+
+	if (!gelf_getehdr(kernel->elf, &header))
+		return kernel->size;
+	if (header.e_shoff < kernel->size)
+		end = header.e_shoff +
+		      (uint64_t)header.e_shnum * header.e_shentsize;
+	while ((scn = elf_nextscn(kernel->elf, scn))) {
+		if (!gelf_getshdr(scn, &section) ||
+		    section.sh_type == SHT_NOBITS ||
+		    section.sh_offset > kernel->size ||
+		    section.sh_size > kernel->size - section.sh_offset)
+			continue;
+		if (section.sh_offset + section.sh_size > end)
+			end = section.sh_offset + section.sh_size;
+	}
+	return end < kernel->size ? (size_t)end : kernel->size;
+}
+
 static uint64_t page_end(uint64_t address)
 {
 	return (address + PAGE - 1) & ~(PAGE - 1);

@@ -37,6 +37,18 @@ bool kernel_section(const struct kernel_image *kernel, const char *name,
 		    struct kernel_section *ret, struct problem *why);
 
 /**
+ * What is loaded into memory, in the order of the file: at most max segments,
+ * size only as far as the file has bytes, address where the boot code puts it
+ * (by its physical address: the per-CPU data's link address is 0). Returns how many, 0 if there are
+ * none, more than max, or one lies outside the image.
+ */
+size_t kernel_segments(const struct kernel_image *kernel,
+		       struct kernel_section *ret, size_t max);
+
+/** Where the ELF file ends in the image; what the build appended follows. */
+size_t kernel_elf_size(const struct kernel_image *kernel);
+
+/**
  * The kernel record of a policy: text from .text to the page end behind it
  * (_stext .. PFN_ALIGN(_etext)), read-only data from .rodata to the page end of
  * the last section before .data (__start_rodata .. __end_rodata), the build-id
