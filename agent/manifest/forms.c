@@ -155,9 +155,6 @@ static void thunk(const struct kernel_sites *sites, const struct site *site,
 {
 	uint64_t array = kallsyms_address(&sites->symbols,
 					  "__x86_indirect_its_thunk_array");
-	bool condition = bytes[0] == 0x0f;
-	uint8_t opcode = condition ? JMP : bytes[site->length - FIVE];
-	uint8_t prefix[2] = { bytes[0], bytes[1] };
 
 	if (!array)
 		return;
@@ -170,21 +167,10 @@ static void thunk(const struct kernel_sites *sites, const struct site *site,
 						 RW_FIELD_TARGET;
 		struct pattern *pattern;
 
-		if (condition) {
-			pattern = next(variants);
-			pattern_add(pattern, prefix, 2);
-			pattern_add_field(pattern, kind, value);
-			continue;
-		}
-		branch(variants, opcode, kind, value, site->length, 0x90);
-		if (site->length > FIVE) {
-			pattern = next(variants);
-			pattern_add(pattern, prefix, 1);
-			pattern_add(pattern, &opcode, 1);
-			pattern_add_field(pattern, kind, value);
-			branch(variants, opcode, kind, value, site->length,
-			       INT3);
-		}
+		pattern = next(variants);
+		/* The opcode stays, with its prefix or condition. */
+		pattern_add(pattern, bytes, site->length - 4U);
+		pattern_add_field(pattern, kind, value);
 	}
 }
 
