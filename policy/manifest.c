@@ -153,8 +153,8 @@ static bool ranges_are_valid(const struct manifest *m)
 static bool pages_are_valid(const struct manifest *m)
 {
 	const struct rw_manifest_header *header = m->header;
-	uint32_t text = (uint32_t)((header->text_end - header->text_start) /
-				   PAGE);
+	uint32_t text =
+		(uint32_t)((header->text_end - header->text_start) / PAGE);
 	uint32_t site = 0, relocation = 0, free = 0;
 
 	for (uint32_t i = 0; i < header->page_count; i++) {
@@ -166,9 +166,8 @@ static bool pages_are_valid(const struct manifest *m)
 		uint32_t room = last || i + 1 == text ? PAGE : 2 * PAGE;
 
 		if (m->page[i].first_site != site ||
-		    m->page[i].first_relocation != relocation ||
-		    sites < site || sites > header->site_count ||
-		    relocations < relocation ||
+		    m->page[i].first_relocation != relocation || sites < site ||
+		    sites > header->site_count || relocations < relocation ||
 		    relocations > header->relocation_count)
 			return false;
 		for (; site < sites; site++) {
@@ -348,9 +347,9 @@ static bool field_matches(const struct manifest *m, uint8_t kind,
 		       list_has(m, value, (uint32_t)target);
 	case RW_FIELD_THUNK:
 		*ret_thunk = target;
-		return target < 0 || (uint64_t)target >=
-					     m->header->rodata_end -
-						     m->header->text_start;
+		return target < 0 ||
+		       (uint64_t)target >=
+			       m->header->rodata_end - m->header->text_start;
 	case RW_FIELD_ADD:
 		return found - (uint32_t)slide == value;
 	default:

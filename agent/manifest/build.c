@@ -105,8 +105,8 @@ static bool make_regions(struct builder *b, struct pattern_set *patterns,
 		append(&b->every_set, &set, sizeof(set));
 		for (size_t j = 0; j < patterns->count; j++)
 			append_pattern(&b->every_set, &patterns->pattern[j]);
-		region->count = (uint32_t)(b->every_set.size / 4) -
-				region->words;
+		region->count =
+			(uint32_t)(b->every_set.size / 4) - region->words;
 		b->region_count++;
 	}
 	return true;
@@ -141,8 +141,8 @@ static bool make_sets(struct builder *b, struct problem *why)
 	qsort_r(order, b->region_count, sizeof(*order), compare_sets,
 		b->every_set.data);
 	for (size_t i = 0; i < b->region_count; i++) {
-		if (!i || compare_sets(&order[i - 1], &order[i],
-				       b->every_set.data)) {
+		if (!i ||
+		    compare_sets(&order[i - 1], &order[i], b->every_set.data)) {
 			uint32_t start = (uint32_t)(b->words.size / 4);
 
 			append(&b->set, &start, sizeof(start));
@@ -173,25 +173,38 @@ static void make_lists(struct builder *b)
 	}
 }
 
-/** What the kernel writes before it makes its read-only data read-only. */
+/**
+ * What the kernel writes before it makes its read-only data read-only, and what
+ * lies behind the last byte of the file in the last page: the boot code leaves
+ * there what it had unpacked.
+ */
 static bool make_ranges(struct builder *b, struct problem *why)
 {
 	const struct rw_policy_kernel *kernel = &b->image->kernel;
-	uint64_t start = kallsyms_address(&b->sites.symbols,
-					  "__start_ro_after_init");
+	uint64_t start =
+		kallsyms_address(&b->sites.symbols, "__start_ro_after_init");
 	uint64_t end =
 		kallsyms_address(&b->sites.symbols, "__end_ro_after_init");
-	struct rw_manifest_range range = { offset_of(&b->sites, start),
-					   offset_of(&b->sites, end) };
+	uint64_t file_end = kernel->rodata_start +
+			    image_bytes_left(b->image, kernel->rodata_start);
+	const uint64_t around[][2] = { { start, end },
+				       { file_end, kernel->rodata_end } };
 
-	if (start == end)
-		return true;
-	if (start < kernel->rodata_start || end < start ||
-	    end > kernel->rodata_end) {
-		problem_set(why, "__ro_after_init is not in the read-only data");
+	if (end < start || file_end < end ||
+	    (start < end && start < kernel->rodata_start)) {
+		problem_set(why,
+			    "__ro_after_init is not in the read-only data");
 		return false;
 	}
-	append(&b->range, &range, sizeof(range));
+	for (size_t i = 0; i < 2; i++) {
+		struct rw_manifest_range range = {
+			offset_of(&b->sites, around[i][0]),
+			offset_of(&b->sites, around[i][1]),
+		};
+
+		if (around[i][0] < around[i][1])
+			append(&b->range, &range, sizeof(range));
+	}
 	return true;
 }
 
@@ -214,8 +227,10 @@ static bool masked(const struct builder *b, uint32_t start, uint32_t end,
 	const struct rw_manifest_range *range = (const void *)b->range.data;
 
 	*ret_cut = false;
-	if (b->range.size && start < range->end && end > range->start) {
-		*ret_cut = start < range->start || end > range->end;
+	for (size_t i = 0; i < b->range.size / sizeof(*range); i++) {
+		if (start >= range[i].end || end <= range[i].start)
+			continue;
+		*ret_cut = start < range[i].start || end > range[i].end;
 		return true;
 	}
 	/* The last site before, and what starts inside the field. */
@@ -289,13 +304,12 @@ static bool make_page(struct builder *b, uint64_t address, struct problem *why)
 	uint8_t bytes[PAGE] = { 0 };
 	size_t i = find_region(b, offset);
 
-	/* Behind the last byte of a segment the loader leaves zeros. */
 	if (left > PAGE)
 		left = PAGE;
 	if (left)
 		memcpy(bytes, image_bytes(b->image, address, left), left);
-	if (b->range.size)
-		mask(bytes, offset, range->start, range->end);
+	for (size_t j = 0; j < b->range.size / sizeof(*range); j++)
+		mask(bytes, offset, range[j].start, range[j].end);
 	if (i)
 		mask(bytes, offset, b->region[i - 1].offset,
 		     b->region[i - 1].offset + b->region[i - 1].length);
@@ -345,8 +359,8 @@ static bool make_header(struct builder *b, struct problem *why)
 		.rodata_start = kernel->rodata_start,
 		.rodata_end = kernel->rodata_end,
 		.build_id_address = kernel->build_id_address,
-		.syscall_entry = kallsyms_address(&b->sites.symbols,
-						  "entry_SYSCALL_64"),
+		.syscall_entry =
+			kallsyms_address(&b->sites.symbols, "entry_SYSCALL_64"),
 		.page_count = (uint32_t)(b->page.size /
 					 sizeof(struct rw_manifest_page)),
 		.range_count = (uint32_t)(b->range.size / 8),
@@ -368,10 +382,10 @@ static bool make_header(struct builder *b, struct problem *why)
 /** All tables one behind the other. */
 static bool join(struct builder *b, struct file *ret, struct problem *why)
 {
-	const struct buffer *const tables[] = { &b->page,  &b->range,
-						&b->list,  &b->target,
-						&b->set,   &b->words,
-						&b->site,  &b->relocation };
+	const struct buffer *const tables[] = { &b->page, &b->range,
+						&b->list, &b->target,
+						&b->set,  &b->words,
+						&b->site, &b->relocation };
 	struct buffer out = { 0 };
 	uint32_t padding = 0;
 	struct manifest manifest;
@@ -400,11 +414,10 @@ static bool join(struct builder *b, struct file *ret, struct problem *why)
 
 static void free_builder(struct builder *b)
 {
-	struct buffer *const buffers[] = { &b->every_set, &b->page,
-					   &b->range,	  &b->list,
-					   &b->target,	  &b->set,
-					   &b->words,	  &b->site,
-					   &b->relocation };
+	struct buffer *const buffers[] = {
+		&b->every_set, &b->page,  &b->range, &b->list,	    &b->target,
+		&b->set,       &b->words, &b->site,  &b->relocation
+	};
 
 	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
 		free(buffers[i]->data);

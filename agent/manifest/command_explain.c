@@ -100,8 +100,8 @@ static void print_relocation(const struct view *view, uint32_t page,
 		uint16_t r = view->manifest->relocation[i];
 		uint32_t start = manifest_page_offset(view->manifest, page) +
 				 RW_RELOCATION_AT(r);
-		uint32_t size =
-			RW_RELOCATION_KIND(r) == RW_RELOCATION_64 ? 8 : 4;
+		uint32_t size = RW_RELOCATION_KIND(r) == RW_RELOCATION_64 ? 8 :
+									    4;
 
 		if (offset < start || offset - start >= size)
 			continue;
@@ -132,7 +132,7 @@ static void explain(const struct view *view, uint32_t offset)
 	for (uint32_t i = 0; i < manifest->header->range_count; i++)
 		if (offset >= manifest->range[i].start &&
 		    offset < manifest->range[i].end)
-			puts("not verified: the kernel writes here as it boots");
+			puts("not verified: not in the file, or written as the kernel boots");
 	print_relocation(view, page, offset);
 	if (manifest_find_site(manifest, offset, &site))
 		print_site(view, &site);

@@ -78,9 +78,8 @@ static void print_manifest(const struct manifest *manifest)
 int manifest_inspect(int argc, char **argv)
 {
 	const char *path = NULL;
-	const struct command_line line = {
-		"ringwall manifest inspect FILE.rwm", NULL, 0, &path, NULL
-	};
+	const struct command_line line = { "ringwall manifest inspect FILE.rwm",
+					   NULL, 0, &path, NULL };
 	struct manifest manifest;
 	struct problem why;
 	struct file file;

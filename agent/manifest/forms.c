@@ -8,12 +8,12 @@
 
 #include "agent/manifest/sites.h"
 
-#define CALL  0xe8
-#define JMP   0xe9
-#define JMP8  0xeb
-#define INT3  0xcc
-#define RET   0xc3
-#define FIVE  5
+#define CALL 0xe8
+#define JMP  0xe9
+#define JMP8 0xeb
+#define INT3 0xcc
+#define RET  0xc3
+#define FIVE 5
 
 /** The strings of one site, at most. */
 struct variants {
@@ -160,9 +160,9 @@ static void thunk(const struct kernel_sites *sites, const struct site *site,
 		return;
 	for (int made = 0; made < 2; made++) {
 		/* The kernel's own are 64 bytes apart, one per register. */
-		uint32_t value = made ? site->parameter :
-					offset_of(sites, array) +
-						64U * site->parameter;
+		uint32_t value =
+			made ? site->parameter :
+			       offset_of(sites, array) + 64U * site->parameter;
 		enum rw_field_kind kind = made ? RW_FIELD_THUNK :
 						 RW_FIELD_TARGET;
 		struct pattern *pattern;

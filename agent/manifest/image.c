@@ -48,9 +48,10 @@ static bool check_relocations(struct image *image, struct problem *why)
 		if (!image_bytes(image, r->address, relocation_size(r->kind)) ||
 		    (i && r->address - r[-1].address <
 				  relocation_size(r[-1].kind))) {
-			problem_set(why,
-				    "the relocation of %#jx is not in the image or overlaps another",
-				    (uintmax_t)r->address);
+			problem_set(
+				why,
+				"the relocation of %#jx is not in the image or overlaps another",
+				(uintmax_t)r->address);
 			return false;
 		}
 	}
@@ -67,8 +68,9 @@ static bool read_relocations(struct image *image, const uint8_t *data,
 		lists += !read32(data + 4 * i);
 	if (!count || size % 4 || count > RELOCATIONS_MAX || read32(data) ||
 	    lists < 2 || lists > 3) {
-		problem_set(why,
-			    "no KASLR relocations behind the kernel's ELF file");
+		problem_set(
+			why,
+			"no KASLR relocations behind the kernel's ELF file");
 		return false;
 	}
 	image->relocation = calloc(count, sizeof(*image->relocation));
@@ -83,9 +85,10 @@ static bool read_relocations(struct image *image, const uint8_t *data,
 			list++;
 		else
 			image->relocation[image->relocation_count++] =
-				(struct relocation){ (uint64_t)(int64_t)entry,
-						     kinds[lists - 2]
-							  [list - 1] };
+				(struct relocation){
+					(uint64_t)(int64_t)entry,
+					kinds[lists - 2][list - 1]
+				};
 	}
 	qsort(image->relocation, image->relocation_count,
 	      sizeof(*image->relocation), compare);
@@ -97,12 +100,12 @@ static bool read_image(struct image *image, struct problem *why)
 	const struct rw_policy_kernel *kernel = &image->kernel;
 	size_t end;
 
-	image->elf = kernel_open(image->vmlinuz.image, image->vmlinuz.size,
-				 why);
+	image->elf =
+		kernel_open(image->vmlinuz.image, image->vmlinuz.size, why);
 	if (!image->elf || !kernel_describe(image->elf, &image->kernel, why))
 		return false;
-	image->segment_count = kernel_segments(image->elf, image->segment,
-					       IMAGE_SEGMENTS);
+	image->segment_count =
+		kernel_segments(image->elf, image->segment, IMAGE_SEGMENTS);
 	if (!image_bytes(image, kernel->text_start,
 			 kernel->text_end - kernel->text_start) ||
 	    kernel->rodata_end - kernel->text_start > UINT32_MAX) {

@@ -178,8 +178,8 @@ static bool find_names(struct tables *t)
 }
 
 /** Expands the names into the pool, each terminated, the type first. */
-static bool expand(const struct tables *t, struct kallsyms *table,
-		   char *pool, size_t room)
+static bool expand(const struct tables *t, struct kallsyms *table, char *pool,
+		   size_t room)
 {
 	size_t at = t->names, used = 0;
 
@@ -247,8 +247,7 @@ static bool find_offsets(const struct tables *t, uint64_t text,
 	size_t after = t->token_index + 2 * TOKENS;
 
 	if (t->names >= 16 + length &&
-	    read_offsets(t, text, table, t->names - 16 - length,
-			 t->names - 16))
+	    read_offsets(t, text, table, t->names - 16 - length, t->names - 16))
 		return true;
 	return read_offsets(t, text, table, after, after + length);
 }

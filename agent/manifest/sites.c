@@ -116,7 +116,8 @@ static bool read_retpolines(struct table *table)
 		if (!bytes)
 			return bad_row(table, at);
 		site.length = bytes[0] == 0xe8 || bytes[0] == 0xe9 ? 5 : 6;
-		if (site.length == 6 && (bytes[0] != 0x0f || bytes[1] >> 4 != 8) &&
+		if (site.length == 6 &&
+		    (bytes[0] != 0x0f || bytes[1] >> 4 != 8) &&
 		    (bytes[0] != 0x2e || (bytes[1] & 0xfe) != 0xe8))
 			return bad_row(table, at);
 		memcpy(&distance, bytes + site.length - 4, sizeof(distance));
@@ -195,7 +196,8 @@ static bool read_jump_labels(struct table *table)
 		if (!bytes)
 			return bad_row(table, at);
 		site.length = bytes[0] == 0xeb || bytes[0] == 0x66 ? 2 : 5;
-		if ((site.length == 5 && bytes[0] != 0xe9 && bytes[0] != 0x0f) ||
+		if ((site.length == 5 && bytes[0] != 0xe9 &&
+		     bytes[0] != 0x0f) ||
 		    (site.length == 2 &&
 		     (distance < INT8_MIN || distance > INT8_MAX)) ||
 		    !in_text(table->sites->image, site.other) ||
@@ -220,7 +222,8 @@ static bool read_static_calls(struct table *table)
 		if (bytes[0] == 0x0f && bytes[1] >> 4 == 8)
 			site.length = 6;
 		site.parameter = read_relative(table, at + 4) & 1;
-		if ((site.length == 5 && bytes[0] != 0xe8 && bytes[0] != 0xe9) ||
+		if ((site.length == 5 && bytes[0] != 0xe8 &&
+		     bytes[0] != 0xe9) ||
 		    !add(table, at, site))
 			return bad_row(table, at);
 	}
@@ -238,8 +241,7 @@ static bool alternatives_fit(const struct table *table, uint64_t row)
 
 		if (replacement > length ||
 		    !bytes_at(table, read_relative(table, at), length) ||
-		    !bytes_at(table, read_relative(table, at + 4),
-			      replacement))
+		    !bytes_at(table, read_relative(table, at + 4), replacement))
 			return false;
 	}
 	return true;

@@ -28,12 +28,12 @@ enum site_kind {
 struct site {
 	uint64_t address;
 	uint8_t length;
-	uint8_t kind;	     /* enum site_kind */
-	uint8_t parameter;   /* retpoline: register; static call: is a tail
+	uint8_t kind;	   /* enum site_kind */
+	uint8_t parameter; /* retpoline: register; static call: is a tail
 				call; alternative: length of the replacement */
-	uint64_t other;	     /* jump label: target; alternative: replacement;
+	uint64_t other;	   /* jump label: target; alternative: replacement;
 				paravirt: the native function, 0 for none */
-	uint32_t row;	     /* in its table: alternatives apply in order */
+	uint32_t row;	   /* in its table: alternatives apply in order */
 };
 
 /** The lists of targets, and their numbers in the manifest. */

@@ -53,8 +53,8 @@ static bool in_register(const struct kernel_sites *sites, uint64_t address)
 	};
 
 	for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++)
-		if (address >= kallsyms_address(&sites->symbols,
-						around[i][0]) &&
+		if (address >=
+			    kallsyms_address(&sites->symbols, around[i][0]) &&
 		    address < kallsyms_address(&sites->symbols, around[i][1]))
 			return true;
 	return false;
@@ -97,7 +97,7 @@ static const char *function_at(const struct kernel_sites *sites,
 static void find_functions(struct kernel_sites *sites)
 {
 	static const char *const hypervisors[] = {
-		"kvm_", "__kvm_", "xen_", "__xen_", "__raw_callee_save_",
+		"kvm_", "__kvm_", "xen_",  "__xen_",  "__raw_callee_save_",
 		"hv_",	"__hv_",  "__pv_", "vmware_",
 	};
 	struct targets *list = sites->list;
@@ -116,8 +116,7 @@ static void find_functions(struct kernel_sites *sites)
 			offset_of(sites, value);
 		if (has_prefix(name, hypervisors,
 			       sizeof(hypervisors) / sizeof(hypervisors[0])))
-			list[LIST_PARAVIRT]
-				.offset[list[LIST_PARAVIRT].count++] =
+			list[LIST_PARAVIRT].offset[list[LIST_PARAVIRT].count++] =
 				offset_of(sites, value);
 	}
 }

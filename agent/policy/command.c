@@ -136,7 +136,6 @@ int command_parse(const struct command_line *line, int argc, char **argv,
 	if (optind < argc && !(line->second && optind + 1 == argc))
 		return command_misused(line, "%s: one argument too many",
 				       argv[argc - 1]);
-	return command_misused(line, line->second ?
-				       "two arguments are needed" :
-				       "a file is missing");
+	return command_misused(line, line->second ? "two arguments are needed" :
+						    "a file is missing");
 }

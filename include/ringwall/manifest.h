@@ -37,13 +37,13 @@ struct rw_manifest_header {
 	uint16_t header_size; /* sizeof(struct rw_manifest_header) */
 	uint32_t total_size;
 	uint8_t build_id[RW_BUILD_ID_SIZE];
-	uint32_t reserved; /* 0 */
+	uint32_t reserved;   /* 0 */
 	uint64_t text_start; /* link addresses, page aligned, half open */
 	uint64_t text_end;
 	uint64_t rodata_start;
 	uint64_t rodata_end;
 	uint64_t build_id_address; /* of the 20 bytes, in the read-only data */
-	uint64_t syscall_entry;	   /* what IA32_LSTAR holds, without the slide */
+	uint64_t syscall_entry; /* what IA32_LSTAR holds, without the slide */
 	uint32_t page_count;
 	uint32_t range_count;
 	uint32_t list_count;
@@ -61,7 +61,10 @@ struct rw_manifest_page {
 	uint32_t first_relocation;
 };
 
-/** Bytes the manifest says nothing about: written by the kernel as it boots. */
+/**
+ * Bytes the manifest says nothing about: what the kernel writes as it boots, and
+ * what lies behind the end of the file in the last page.
+ */
 struct rw_manifest_range {
 	uint32_t start; /* offsets, half open */
 	uint32_t end;
@@ -80,7 +83,7 @@ struct rw_manifest_site {
 };
 
 /** A relocation: offset in the page, and in the upper 4 bits its kind. */
-#define RW_RELOCATION_AT(r)   ((r) & 0xfffU)
+#define RW_RELOCATION_AT(r)   ((r)&0xfffU)
 #define RW_RELOCATION_KIND(r) ((r) >> 12)
 
 enum rw_relocation_kind {

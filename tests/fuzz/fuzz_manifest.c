@@ -32,8 +32,8 @@ static void ask_page(const struct manifest *manifest, uint32_t page)
 					site.offset + site.set.length - 1,
 					&found) &&
 		     found.offset == site.offset);
-		must(manifest_judge(manifest, &site, bytes, 0x1000000,
-				    &thunk) < site.set.count);
+		must(manifest_judge(manifest, &site, bytes, 0x1000000, &thunk) <
+		     site.set.count);
 	}
 	end = manifest_relocations(manifest, page, &i);
 	for (; i < end; i++)

@@ -62,8 +62,9 @@ static void boot(struct world *world)
 	const struct image *image = &world->image;
 
 	world->size = kernel->rodata_end - kernel->text_start;
-	world->memory = calloc(1, world->size);
+	world->memory = malloc(world->size);
 	assert_non_null(world->memory);
+	memset(world->memory, 0xa5, world->size);
 	for (size_t at = 0; at < world->size; at += PAGE) {
 		uint64_t address = kernel->text_start + at;
 		uint64_t left = image_bytes_left(image, address);

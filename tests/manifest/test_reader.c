@@ -242,15 +242,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_whole_manifest_is_opened, fresh),
-		cmocka_unit_test_setup(a_manifest_cut_anywhere_is_refused, fresh),
-		cmocka_unit_test_setup(a_header_out_of_bounds_is_refused, fresh),
-		cmocka_unit_test_setup(a_table_that_points_outside_is_refused, fresh),
-		cmocka_unit_test_setup(sites_and_fields_that_overlap_are_refused, fresh),
-		cmocka_unit_test_setup(a_string_with_bad_fields_is_refused, fresh),
-		cmocka_unit_test_setup(a_site_is_found_by_each_of_its_bytes_only, fresh),
+		cmocka_unit_test_setup(a_manifest_cut_anywhere_is_refused,
+				       fresh),
+		cmocka_unit_test_setup(a_header_out_of_bounds_is_refused,
+				       fresh),
+		cmocka_unit_test_setup(a_table_that_points_outside_is_refused,
+				       fresh),
+		cmocka_unit_test_setup(
+			sites_and_fields_that_overlap_are_refused, fresh),
+		cmocka_unit_test_setup(a_string_with_bad_fields_is_refused,
+				       fresh),
+		cmocka_unit_test_setup(
+			a_site_is_found_by_each_of_its_bytes_only, fresh),
 		cmocka_unit_test_setup(pages_and_offsets_go_both_ways, fresh),
-		cmocka_unit_test_setup(a_call_may_only_go_to_its_targets, fresh),
-		cmocka_unit_test_setup(a_branch_out_of_the_image_is_told, fresh),
+		cmocka_unit_test_setup(a_call_may_only_go_to_its_targets,
+				       fresh),
+		cmocka_unit_test_setup(a_branch_out_of_the_image_is_told,
+				       fresh),
 		cmocka_unit_test_setup(a_field_moves_with_the_slide, fresh),
 	};
 
