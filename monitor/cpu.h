@@ -167,6 +167,25 @@ static inline void xsetbv(uint32_t index, uint64_t value)
 			 "d"((uint32_t)(value >> 32)));
 }
 
+/** IRET to the next instruction: NMIs, blocked since one exited, come again. */
+static inline void unblock_nmis(void)
+{
+	/* Below the red zone. */
+	__asm__ volatile("mov %%rsp, %%rax\n\t"
+			 "sub $128, %%rsp\n\t"
+			 "mov %%ss, %%ecx\n\t"
+			 "push %%rcx\n\t"
+			 "push %%rax\n\t"
+			 "pushfq\n\t"
+			 "mov %%cs, %%ecx\n\t"
+			 "push %%rcx\n\t"
+			 "lea 1f(%%rip), %%rcx\n\t"
+			 "push %%rcx\n\t"
+			 "iretq\n"
+			 "1:" ::
+				 : "rax", "rcx", "cc", "memory");
+}
+
 static inline void wbinvd(void)
 {
 	__asm__ volatile("wbinvd" ::: "memory");

@@ -39,9 +39,15 @@ void nmi_in_root(struct pcpu *cpu)
 			     cpu->processor_controls | PROC_NMI_WINDOW);
 }
 
+/*
+ * The exit blocks NMIs until an IRET. The next entry would end that too (SDM
+ * Vol. 3, "Interruptibility State" of VM entries), but not in Bochs, where no
+ * second NMI ever came.
+ */
 void nmi_exit(struct pcpu *cpu)
 {
 	__atomic_store_n(&cpu->nmi_pending, true, __ATOMIC_RELAXED);
+	unblock_nmis();
 	nmi_deliver(cpu);
 }
 

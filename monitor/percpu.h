@@ -44,8 +44,8 @@ struct tss {
 /* The block: this page, NMI, #MC and fault stacks, the main stack. */
 #define PERCPU_ORDER	3
 #define PERCPU_BLOCK	(RW_PAGE_SIZE << PERCPU_ORDER)
-#define WINDOWS		3 /* two to look at guest memory, one on the doorbell */
 #define PERCPU_STACK	(PERCPU_BLOCK - sizeof(struct registers)) /* begins */
+#define WINDOWS		3 /* two to look at guest memory, one on the doorbell */
 #define WINDOW_DOORBELL 2
 
 /*
@@ -73,9 +73,9 @@ struct pcpu {
 	uint64_t nmis;
 	uint64_t steps;
 
+	const uint64_t *wall_seen; /* how far this CPU has invalidated: wall.c */
 	struct step step;
 	struct ept_view view;
-	const uint64_t *wall_seen; /* how far this CPU has invalidated: wall.c */
 
 	void *vmxon;
 	void *vmcs;

@@ -202,8 +202,8 @@ struct ept *wall_ept(void)
 
 void wall_join(struct pcpu *cpu)
 {
-	ept_sync_join(&wall_sync, cpu->index);
 	cpu->wall_seen = &seen[cpu->index];
+	ept_sync_join(&wall_sync, cpu->index);
 }
 
 void wall_park(struct pcpu *cpu)

@@ -4,7 +4,7 @@
  *
  *   policy: NAME          printable ASCII, at most 31 characters
  *   serial: NUMBER        1 or more; a host refuses to go back
- *   lock: BOOLEAN         default true: no disabling until the next boot
+ *   lock: BOOLEAN         default true: no disabling while it is in force
  *   rules:
  *     - id: NUMBER        1 .. 4294967295, unique
  *       name: NAME

@@ -26,7 +26,7 @@
 #define RW_SIGNATURE_MAX    72
 
 /** header.flags */
-#define RW_POLICY_LOCK	(1U << 0) /* no disable, no unload until the next boot */
+#define RW_POLICY_LOCK	(1U << 0) /* no disable, no unload while in force */
 #define RW_POLICY_FLAGS RW_POLICY_LOCK
 
 struct rw_policy_header {

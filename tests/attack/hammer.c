@@ -38,17 +38,17 @@ MODULE_PARM_DESC(stopped, "Writes that faulted, by CPU");
 static struct task_struct *thread[CPUS];
 static void *mapping[TARGETS];
 
+/* It would take %l for an operator. */
+/* clang-format off */
 static bool write_byte(u8 *to, u8 value)
 {
-	asm goto("1: movb %0, (%1)\n" _ASM_EXTABLE(1b, % l[fault])
-		 :
-		 : "q"(value), "r"(to)
-		 : "memory"
-		 : fault);
+	asm goto("1: movb %0, (%1)\n" _ASM_EXTABLE(1b, %l[fault])
+		 : : "q"(value), "r"(to) : "memory" : fault);
 	return true;
 fault:
 	return false;
 }
+/* clang-format on */
 
 static bool hit(unsigned int cpu, u8 *at)
 {

@@ -67,9 +67,10 @@ static void *map(int fd, size_t size)
 /* With a CPUID table, as whoever uses KVM gives it one. */
 static void show_cpuid(int kvm, int cpu)
 {
-	static struct {
+	static union {
 		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[ENTRIES];
+		uint8_t room[sizeof(struct kvm_cpuid2) +
+			     ENTRIES * sizeof(struct kvm_cpuid_entry2)];
 	} table = { .head.nent = ENTRIES };
 
 	call(kvm, KVM_GET_SUPPORTED_CPUID, &table, "KVM_GET_SUPPORTED_CPUID");

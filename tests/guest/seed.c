@@ -10,15 +10,19 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#define BYTES 64
+
 int main(void)
 {
-	struct {
+	union {
 		struct rand_pool_info head;
-		unsigned char bytes[64];
-	} seed = { .head = { .entropy_count = 512, .buf_size = 64 } };
+		unsigned char room[sizeof(struct rand_pool_info) + BYTES];
+	} seed;
 	int device = open("/dev/random", O_WRONLY | O_CLOEXEC);
 
-	memset(seed.bytes, 0x5a, sizeof(seed.bytes)); /* the same in each run */
+	memset(&seed, 0x5a, sizeof(seed)); /* the same in each run */
+	seed.head.entropy_count = 8 * BYTES;
+	seed.head.buf_size = BYTES;
 	if (device < 0 || ioctl(device, RNDADDENTROPY, &seed)) {
 		perror("seed");
 		return 1;

@@ -362,6 +362,12 @@ void xsetbv(uint32_t index, uint64_t value)
 	fake->xcr0 = value;
 }
 
+void unblock_nmis(void)
+{
+	begin("IRET", 0);
+	fake->nmis_blocked = false;
+}
+
 void wbinvd(void)
 {
 	begin("WBINVD", 0);

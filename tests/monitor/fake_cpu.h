@@ -80,7 +80,8 @@ struct fake_cpu {
 	bool refuse_vmxon, refuse_launch; /* for no reason */
 	uint32_t refuse; /* so is the VMX instruction of this number from now */
 
-	struct registers gpr;	     /* the guest's */
+	bool nmis_blocked;    /* since one exited; an entry does not end it */
+	struct registers gpr; /* the guest's */
 	struct fake_event delivered; /* by the last VM entry */
 	struct leave left;	     /* what leave_load() was given */
 	bool left_nmi;		     /* and an NMI was handed on */

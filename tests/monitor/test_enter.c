@@ -305,6 +305,14 @@ any_vmx_instruction_that_fails_leaves_the_host_as_it_was(void **state)
 	assert_in_range(seen[RW_E_VMWRITE], 80, 200);
 }
 
+static void exceptions_and_machine_checks_go_straight_to_the_guest(void **state)
+{
+	(void)state;
+	prepare();
+	assert_int_equal(machine_enter(0), RW_OK);
+	assert_int_equal(*fake_vmcs(EXCEPTION_BITMAP), 0);
+}
+
 static void a_vmwrite_that_fails_inside_stops_the_cpu(void **state)
 {
 	static const struct vm_exit x = { .reason = EXIT_GETSEC, .length = 2 };
@@ -483,6 +491,8 @@ int main(void)
 		cmocka_unit_test(
 			a_cpu_that_cannot_wait_for_a_sipi_is_refused_as_such),
 		cmocka_unit_test(a_vmxon_that_fails_leaves_the_host_as_it_was),
+		cmocka_unit_test(
+			exceptions_and_machine_checks_go_straight_to_the_guest),
 		cmocka_unit_test(
 			any_vmx_instruction_that_fails_leaves_the_host_as_it_was),
 		cmocka_unit_test(a_vmwrite_that_fails_inside_stops_the_cpu),

@@ -71,8 +71,10 @@ static void nmi_exit_itself(void)
 {
 	came++;
 	delivered_since = 0;
+	fake->nmis_blocked = true;
 	exit_with(&(struct vm_exit){ .reason = EXIT_EXCEPTION_NMI,
 				     .info = NMI_INFO });
+	assert_false(fake->nmis_blocked);
 }
 
 static void window_exit(void)

@@ -434,6 +434,19 @@ static void an_exception_of_the_instruction_is_the_guests(void **state)
 	assert_text_as_it_was();
 }
 
+static void a_machine_check_in_the_step_is_the_guests(void **state)
+{
+	struct store s = store_at(AT, 0xcc, BYTES);
+
+	enforce(state);
+	s.exception = VECTOR_MC;
+	assert_int_equal(guest_store(&s), STORE_FAULT);
+	assert_exception(VECTOR_MC);
+	assert_no_step();
+	assert_int_equal(*fake_vmcs(EXCEPTION_BITMAP), 0);
+	assert_text_as_it_was();
+}
+
 /* The NMI reaches the CPU behind the entry, in front of the store. */
 static void an_nmi_ends_the_step_and_the_store_is_judged_later(void **state)
 {
@@ -627,6 +640,7 @@ int main(void)
 		BOTH(a_third_protected_page_ends_the_step_unseen),
 		BOTH(the_monitors_memory_in_the_same_instruction_ends_it),
 		BOTH(an_exception_of_the_instruction_is_the_guests),
+		BOTH(a_machine_check_in_the_step_is_the_guests),
 		BOTH(an_nmi_ends_the_step_and_the_store_is_judged_later),
 		BOTH(under_the_guests_own_single_step_it_gets_its_trap),
 		BOTH(a_refused_store_earns_no_trap),

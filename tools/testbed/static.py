@@ -75,9 +75,11 @@ def kbuild(name, folder, *targets):
 
 
 def modules(count):
-    """The driver and the attack modules, with the warnings of W=1 and of sparse;
-    and each header of the driver alone, included twice."""
-    for module in ("driver", "tests/attack"):
+    """The driver and the tests' modules, with the warnings of W=1 and of sparse; and
+    each header of the driver alone, included twice."""
+    for kbuild_file in sorted([machine.TOP / "driver/Kbuild",
+                               *machine.TOP.glob("tests/*/Kbuild")]):
+        module = kbuild_file.parent.relative_to(machine.TOP)
         folder = machine.BUILD / "static" / module
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(machine.TOP / module, folder)

@@ -16,8 +16,7 @@ from testbed.steps import JOBS, TAIL, Count, build, ctest, quiet
 LOADER_CHATTER = ("[PLUGIN]", "lt_dlhandle")  # what Bochs says of its own parts
 
 MODULES = ("driver/ringwall.ko", "tests/attack/attack.ko", "tests/attack/hammer.ko",
-           "tests/kernel/cpustate.ko",
-           "tests/kernel/faults.ko", "tests/kernel/nmi.ko",
+           "tests/kernel/cpustate.ko", "tests/kernel/faults.ko", "tests/kernel/nmi.ko",
            "tests/bench/measure.ko")
 PROGRAMS = ("agent/ringwall", "agent/ringwalld", "monitor/monitor.elf",
             "monitor/monitor-testing.elf", "tests/guest/life",

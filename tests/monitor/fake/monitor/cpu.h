@@ -42,6 +42,7 @@ void write_idtr(struct table_register r);
 void *fs_self(void);
 uint64_t read_rflags(void);
 void xsetbv(uint32_t index, uint64_t value);
+void unblock_nmis(void);
 void wbinvd(void);
 void invlpg(const void *va);
 void cpu_relax(void);
