@@ -2,6 +2,7 @@
 """What the groups of tools/test are made of: a count of what passed and failed,
 and the steps that build, run a tool, or run ctest."""
 
+import os
 import re
 import subprocess
 import sys
@@ -32,12 +33,14 @@ class Count:
 
 
 def quiet(name, *command):
-    """Runs a step whose output matters only when it fails."""
+    """Runs a step whose output matters only when it fails. It finds Debian's
+    kernels by RINGWALL_BUILD."""
     log = machine.BUILD / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w") as out:
         done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL,
+                              env={**os.environ, "RINGWALL_BUILD": str(machine.BUILD)})
     return done.returncode == 0, log.read_text(errors="replace").splitlines()
 
 
