@@ -128,7 +128,8 @@ static int compare_sets(const void *a, const void *b, void *data)
 /** Equal sets become one, in the order of their content. */
 static bool make_sets(struct builder *b, struct problem *why)
 {
-	struct region **order = calloc(b->region_count + 1, sizeof(*order));
+	struct region **order =
+		calloc(b->region_count + 1, sizeof(struct region *));
 	size_t count = 0;
 
 	if (!order || b->every_set.failed) {
@@ -138,7 +139,7 @@ static bool make_sets(struct builder *b, struct problem *why)
 	}
 	for (size_t i = 0; i < b->region_count; i++)
 		order[i] = &b->region[i];
-	qsort_r(order, b->region_count, sizeof(*order), compare_sets,
+	qsort_r(order, b->region_count, sizeof(struct region *), compare_sets,
 		b->every_set.data);
 	for (size_t i = 0; i < b->region_count; i++) {
 		if (!i ||

@@ -198,10 +198,22 @@ void pattern_optimize(struct pattern *pattern, size_t at, size_t length,
 	}
 }
 
+static bool equal(const struct pattern *a, const struct pattern *b)
+{
+	if (a->length != b->length || memcmp(a->bytes, b->bytes, a->length))
+		return false;
+	for (size_t i = 0; i < RW_STRING_FIELDS; i++)
+		if (a->field[i].kind != b->field[i].kind ||
+		    a->field[i].at != b->field[i].at ||
+		    a->field[i].value != b->field[i].value)
+			return false;
+	return true;
+}
+
 bool pattern_set_add(struct pattern_set *set, const struct pattern *pattern)
 {
 	for (size_t i = 0; i < set->count; i++)
-		if (!memcmp(&set->pattern[i], pattern, sizeof(*pattern)))
+		if (equal(&set->pattern[i], pattern))
 			return true;
 	if (set->count == PATTERN_SET_SIZE)
 		return false;

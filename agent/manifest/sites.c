@@ -4,6 +4,7 @@
  * never take a row on trust: a site lies in the file and holds what its kind
  * begins with.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,9 +96,10 @@ static int thunk_register(const struct kernel_sites *sites, uint64_t address)
 	};
 
 	for (int i = 0; i < 16; i++) {
-		char name[40] = "__x86_indirect_thunk_";
+		char name[40];
 
-		strcat(name, names[i]);
+		snprintf(name, sizeof(name), "__x86_indirect_thunk_%s",
+			 names[i]);
 		if (kallsyms_address(&sites->symbols, name) == address)
 			return i;
 	}
@@ -472,7 +474,7 @@ bool kernel_sites_region(const struct kernel_sites *sites, size_t first,
 	make_target(sites, start, &pattern);
 	ret->count = 0;
 	pattern_set_add(ret, &pattern);
-	qsort(order, count, sizeof(order[0]), compare_order);
+	qsort(order, count, sizeof(struct site *), compare_order);
 	for (size_t i = 0; i < count; i++)
 		if (!site_apply(sites, order[i], start, ret, why))
 			return false;
