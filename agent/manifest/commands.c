@@ -76,39 +76,15 @@ static int manifest_make(int argc, char **argv)
 	return status;
 }
 
-static const struct verb {
-	const char *name;
-	const char *help;
-	int (*run)(int argc, char **argv);
-} verbs[] = {
+static const struct verb verbs[] = {
 	{ "build", "make the manifest of a kernel file", manifest_make },
 	{ "inspect", "show what a manifest holds", manifest_inspect },
 	{ "explain", "show what may stand at an address", manifest_explain },
 	{ "diff", "show how two manifests differ", manifest_diff },
 };
 
-static void print_verbs(FILE *to)
-{
-	fputs("usage: ringwall manifest VERB ...\n", to);
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-	fputs("ringwall manifest VERB --help says more\n", to);
-}
-
 int cmd_manifest(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : "";
-
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(verbs[i].name, name))
-			return verbs[i].run(argc - 1, argv + 1);
-	if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
-		print_verbs(stdout);
-		return EXIT_CODE_OK;
-	}
-	if (*name)
-		fprintf(stderr, "ringwall: manifest: there is no verb %s\n",
-			name);
-	print_verbs(stderr);
-	return EXIT_CODE_USAGE;
+	return command_verb("manifest", verbs, sizeof(verbs) / sizeof(verbs[0]),
+			    argc, argv);
 }

@@ -139,3 +139,31 @@ int command_parse(const struct command_line *line, int argc, char **argv,
 	return command_misused(line, line->second ? "two arguments are needed" :
 						    "a file is missing");
 }
+
+static void print_verbs(FILE *to, const char *noun, const struct verb *verbs,
+			size_t count)
+{
+	fprintf(to, "usage: ringwall %s VERB ...\n", noun);
+	for (size_t i = 0; i < count; i++)
+		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+	fprintf(to, "ringwall %s VERB --help says more\n", noun);
+}
+
+int command_verb(const char *noun, const struct verb *verbs, size_t count,
+		 int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(verbs[i].name, name))
+			return verbs[i].run(argc - 1, argv + 1);
+	if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
+		print_verbs(stdout, noun, verbs, count);
+		return EXIT_CODE_OK;
+	}
+	if (*name)
+		fprintf(stderr, "ringwall: %s: there is no verb %s\n", noun,
+			name);
+	print_verbs(stderr, noun, verbs, count);
+	return EXIT_CODE_USAGE;
+}

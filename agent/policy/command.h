@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs of "ringwall policy", one source each, and what they share. */
+/*
+ * The verbs of "ringwall policy", one source each, and what they share with those
+ * of the other nouns.
+ */
 #ifndef AGENT_POLICY_COMMAND_H
 #define AGENT_POLICY_COMMAND_H
 
@@ -16,6 +19,20 @@ int policy_sign(int argc, char **argv);
 int policy_check(int argc, char **argv); /* the verb "verify" */
 int policy_inspect(int argc, char **argv);
 int policy_load(int argc, char **argv);
+
+/** One verb of a noun; run() has the verb as its argv[0]. */
+struct verb {
+	const char *name;
+	const char *help;
+	int (*run)(int argc, char **argv);
+};
+
+/**
+ * Runs the verb that argv[1] names, and returns its exit code; or prints the
+ * list of them, and an error if what was asked for was not that.
+ */
+int command_verb(const char *noun, const struct verb *verbs, size_t count,
+		 int argc, char **argv);
 
 /** An option that takes a value: "-k", "--kernel". short_name 0: none. */
 struct option_row {

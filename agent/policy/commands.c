@@ -9,11 +9,7 @@
 #include "agent/policy/keys.h"
 #include "policy/policy.h"
 
-static const struct verb {
-	const char *name;
-	const char *help;
-	int (*run)(int argc, char **argv);
-} verbs[] = {
+static const struct verb verbs[] = {
 	{ "build", "make an unsigned policy of YAML and a kernel",
 	  policy_build },
 	{ "sign", "put a signature on a policy", policy_sign },
@@ -22,30 +18,10 @@ static const struct verb {
 	{ "load", "put a signed policy in force", policy_load },
 };
 
-static void print_verbs(FILE *to)
-{
-	fputs("usage: ringwall policy VERB ...\n", to);
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-	fputs("ringwall policy VERB --help says more\n", to);
-}
-
 int cmd_policy(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : "";
-
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(verbs[i].name, name))
-			return verbs[i].run(argc - 1, argv + 1);
-	if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
-		print_verbs(stdout);
-		return EXIT_CODE_OK;
-	}
-	if (*name)
-		fprintf(stderr, "ringwall: policy: there is no verb %s\n",
-			name);
-	print_verbs(stderr);
-	return EXIT_CODE_USAGE;
+	return command_verb("policy", verbs, sizeof(verbs) / sizeof(verbs[0]),
+			    argc, argv);
 }
 
 int cmd_keygen(int argc, char **argv)
