@@ -168,8 +168,10 @@ static void exit_misconfiguration(struct pcpu *cpu)
 
 typedef void handler_fn(struct pcpu *cpu);
 
-/* The last place is for reasons beyond the table. */
-/* It would take a blank from "...". */
+/*
+ * The last place is for reasons beyond the table. clang-format would take a
+ * blank from "...".
+ */
 /* clang-format off */
 static handler_fn *const handlers[RW_EXIT_REASONS + 1] = {
 	[EXIT_EXCEPTION_NMI] = exit_exception,

@@ -48,49 +48,50 @@ static void the_start_up_ipi_names_the_page_where_it_begins(void **state)
 }
 
 /* SDM Vol. 3 table 10-1, the column for INIT. */
+static const struct {
+	uint32_t field;
+	uint64_t value;
+} after[] = {
+	{ CR0_READ_SHADOW, CR0_ET },
+	{ GUEST_CR0, CR0_ET | CR0_NE },
+	{ GUEST_CR3, 0 },
+	{ CR4_READ_SHADOW, 0 },
+	{ GUEST_CR4, CR4_VMXE },
+	{ GUEST_EFER, 0 },
+	{ GUEST_RFLAGS, RFLAGS_FIXED },
+	{ GUEST_RSP, 0 },
+	{ GUEST_DR7, 0x400 },
+	{ GUEST_CS_LIMIT, 0xffff },
+	{ GUEST_CS_ACCESS_RIGHTS, 0x9b },
+	{ GUEST_SS_SELECTOR, 0 },
+	{ GUEST_SS_BASE, 0 },
+	{ GUEST_SS_LIMIT, 0xffff },
+	{ GUEST_SS_ACCESS_RIGHTS, 0x93 },
+	{ GUEST_DS_BASE, 0 },
+	{ GUEST_DS_ACCESS_RIGHTS, 0x93 },
+	{ GUEST_ES_ACCESS_RIGHTS, 0x93 },
+	{ GUEST_FS_BASE, 0 },
+	{ GUEST_FS_ACCESS_RIGHTS, 0x93 },
+	{ GUEST_GS_BASE, 0 },
+	{ GUEST_GS_ACCESS_RIGHTS, 0x93 },
+	{ GUEST_LDTR_BASE, 0 },
+	{ GUEST_LDTR_LIMIT, 0xffff },
+	{ GUEST_LDTR_ACCESS_RIGHTS, 0x82 },
+	{ GUEST_TR_BASE, 0 },
+	{ GUEST_TR_LIMIT, 0xffff },
+	{ GUEST_TR_ACCESS_RIGHTS, 0x8b },
+	{ GUEST_GDTR_BASE, 0 },
+	{ GUEST_GDTR_LIMIT, 0xffff },
+	{ GUEST_IDTR_BASE, 0 },
+	{ GUEST_IDTR_LIMIT, 0xffff },
+	{ GUEST_DEBUGCTL, 0 },
+	{ GUEST_PENDING_DEBUG, 0 },
+	{ GUEST_INTERRUPTIBILITY, 0 },
+	{ ENTRY_INTERRUPTION_INFO, 0 },
+};
+
 static void the_cpu_is_as_after_init(void **state)
 {
-	static const struct {
-		uint32_t field;
-		uint64_t value;
-	} after[] = {
-		{ CR0_READ_SHADOW, CR0_ET },
-		{ GUEST_CR0, CR0_ET | CR0_NE },
-		{ GUEST_CR3, 0 },
-		{ CR4_READ_SHADOW, 0 },
-		{ GUEST_CR4, CR4_VMXE },
-		{ GUEST_EFER, 0 },
-		{ GUEST_RFLAGS, RFLAGS_FIXED },
-		{ GUEST_RSP, 0 },
-		{ GUEST_DR7, 0x400 },
-		{ GUEST_CS_LIMIT, 0xffff },
-		{ GUEST_CS_ACCESS_RIGHTS, 0x9b },
-		{ GUEST_SS_SELECTOR, 0 },
-		{ GUEST_SS_BASE, 0 },
-		{ GUEST_SS_LIMIT, 0xffff },
-		{ GUEST_SS_ACCESS_RIGHTS, 0x93 },
-		{ GUEST_DS_BASE, 0 },
-		{ GUEST_DS_ACCESS_RIGHTS, 0x93 },
-		{ GUEST_ES_ACCESS_RIGHTS, 0x93 },
-		{ GUEST_FS_BASE, 0 },
-		{ GUEST_FS_ACCESS_RIGHTS, 0x93 },
-		{ GUEST_GS_BASE, 0 },
-		{ GUEST_GS_ACCESS_RIGHTS, 0x93 },
-		{ GUEST_LDTR_BASE, 0 },
-		{ GUEST_LDTR_LIMIT, 0xffff },
-		{ GUEST_LDTR_ACCESS_RIGHTS, 0x82 },
-		{ GUEST_TR_BASE, 0 },
-		{ GUEST_TR_LIMIT, 0xffff },
-		{ GUEST_TR_ACCESS_RIGHTS, 0x8b },
-		{ GUEST_GDTR_BASE, 0 },
-		{ GUEST_GDTR_LIMIT, 0xffff },
-		{ GUEST_IDTR_BASE, 0 },
-		{ GUEST_IDTR_LIMIT, 0xffff },
-		{ GUEST_DEBUGCTL, 0 },
-		{ GUEST_PENDING_DEBUG, 0 },
-		{ GUEST_INTERRUPTIBILITY, 0 },
-		{ ENTRY_INTERRUPTION_INFO, 0 },
-	};
 	struct registers gpr = { .rdx = 0x706e5 };
 
 	(void)state;
